@@ -1,0 +1,1 @@
+"""The schema's migrations: SQL files, run in order by Alembic."""

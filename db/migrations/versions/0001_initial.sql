@@ -1,0 +1,247 @@
+-- Client groups: the first schema.
+--
+-- Ids are text COLLATE "C", so that Python's sort order and PostgreSQL's are the same and every
+-- transaction locks rows in one order. Times are timestamptz in UTC. A column `<fact>_order` breaks
+-- ties between records of the same time: see db/stamps.py.
+
+CREATE DOMAIN id AS text COLLATE "C" CHECK (length(VALUE) BETWEEN 1 AND 64 AND VALUE !~ '[[:cntrl:]]');
+
+CREATE TABLE clients (
+    client_id                  id PRIMARY KEY,
+    registered_at              timestamptz,          -- the newest registration; NULL = not registered
+    deleted_at                 timestamptz,          -- the newest deletion; what is not newer is ignored
+    version                    bigint NOT NULL DEFAULT 0 CHECK (version >= 0),  -- joins and leaves so far
+    country                    text,
+    country_at                 timestamptz,          -- NULL = nothing was ever said of it
+    country_order              bigint,
+    ip                         text,
+    ip_at                      timestamptz,
+    ip_order                   bigint,
+    geoip_country              text,                 -- found for ip; NULL = not in the database, or never looked up
+    geoip_build                bigint,               -- build epoch of the GeoIP database asked; NULL = never looked up
+    provider_id                id,
+    provider_at                timestamptz,
+    provider_order             bigint,
+    authorization_method       text,
+    authorization_method_at    timestamptz,
+    authorization_method_order bigint,
+    request_parameters         jsonb,                -- name -> text; NULL = none passed
+    request_parameters_at      timestamptz,
+    request_parameters_order   bigint,
+    CHECK (registered_at > deleted_at),
+    CHECK ((country_at IS NULL) = (country_order IS NULL) AND (country IS NULL OR country_at IS NOT NULL)),
+    CHECK ((ip_at IS NULL) = (ip_order IS NULL) AND (ip IS NULL OR ip_at IS NOT NULL)),
+    CHECK (geoip_country IS NULL OR geoip_build IS NOT NULL),
+    CHECK (geoip_build IS NULL OR ip IS NOT NULL),
+    CHECK ((provider_at IS NULL) = (provider_order IS NULL)
+           AND (provider_id IS NULL OR provider_at IS NOT NULL)),
+    CHECK ((authorization_method_at IS NULL) = (authorization_method_order IS NULL)
+           AND (authorization_method IS NULL OR authorization_method_at IS NOT NULL)),
+    CHECK ((request_parameters_at IS NULL) = (request_parameters_order IS NULL)
+           AND (request_parameters IS NULL OR request_parameters_at IS NOT NULL))
+) WITH (fillfactor = 80);
+COMMENT ON TABLE clients IS 'Facts of a client, each with its own time; a row exists from the first event or command on.';
+
+CREATE TABLE payers (
+    client_id    id NOT NULL REFERENCES clients,
+    payer_id     id NOT NULL,
+    status       text CHECK (status IN ('legal_entity', 'individual', 'sole_proprietor')),
+    active       boolean NOT NULL,
+    deleted      boolean NOT NULL,                   -- kept, so that an older record cannot bring it back
+    changed_at   timestamptz NOT NULL,
+    change_order bigint NOT NULL,
+    PRIMARY KEY (client_id, payer_id),
+    CHECK (deleted OR status IS NOT NULL)
+);
+
+CREATE TABLE verifications (
+    client_id     id NOT NULL REFERENCES clients,
+    method        text NOT NULL CHECK (method IN ('email', 'phone', 'manual', 'payment_method')),
+    passed_at     timestamptz,                       -- the newest `passed`
+    passed_order  bigint,
+    revoked_at    timestamptz,                       -- the newest `revoked`; takes an older `passed` back
+    revoked_order bigint,
+    failed_at     timestamptz,                       -- the newest `failed`; takes nothing back
+    failed_order  bigint,
+    PRIMARY KEY (client_id, method),
+    CHECK (num_nonnulls(passed_at, revoked_at, failed_at) > 0),
+    CHECK ((passed_at IS NULL) = (passed_order IS NULL)),
+    CHECK ((revoked_at IS NULL) = (revoked_order IS NULL)),
+    CHECK ((failed_at IS NULL) = (failed_order IS NULL))
+);
+
+CREATE TABLE providers (
+    provider_id           id PRIMARY KEY,
+    name                  text,
+    active                boolean NOT NULL,
+    authorization_methods text[] NOT NULL DEFAULT '{}',
+    changed_at            timestamptz NOT NULL,
+    change_order          bigint NOT NULL
+);
+
+CREATE TABLE groups (
+    group_id                 id PRIMARY KEY,
+    name                     text NOT NULL CHECK (btrim(name) <> ''),
+    description              text NOT NULL DEFAULT '',
+    currency_rates           jsonb NOT NULL DEFAULT '{}',  -- "EUR/USD" -> decimal as text
+    allow_service_suspension boolean NOT NULL DEFAULT false,
+    allow_service_deletion   boolean NOT NULL DEFAULT false,
+    ignore_service_limit     boolean NOT NULL DEFAULT false,
+    upon_registration        boolean NOT NULL DEFAULT false,
+    upon_change              boolean,                -- NULL = on where upon_registration or periodic is on
+    periodic                 boolean NOT NULL DEFAULT false,
+    schedule                 text,
+    timezone                 text NOT NULL DEFAULT 'UTC',
+    exclude                  boolean NOT NULL DEFAULT false,
+    keep_manual              boolean NOT NULL DEFAULT false,
+    hold_leaves_percent      numeric CHECK (hold_leaves_percent >= 0),
+    hold_leaves_count        bigint CHECK (hold_leaves_count >= 0),
+    version                  bigint NOT NULL CHECK (version > 0),
+    updated_at               timestamptz NOT NULL,
+    updated_by               text NOT NULL,
+    rules_version            bigint NOT NULL,        -- rule_set.version at which this row was last written
+    CHECK (NOT periodic OR schedule IS NOT NULL),
+    CHECK ((hold_leaves_percent IS NULL) = (hold_leaves_count IS NULL))
+);
+CREATE INDEX groups_rules_version ON groups (rules_version);
+
+CREATE TABLE conditions (
+    group_id         id NOT NULL REFERENCES groups,
+    position         int NOT NULL CHECK (position >= 0),   -- its place in the list as it was given
+    condition_group  int NOT NULL CHECK (condition_group >= 1),
+    type             text NOT NULL,
+    comparison       text NOT NULL,
+    value            text[],                         -- one element for comparisons with one value
+    parameter        text,
+    include_inactive boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (group_id, position),
+    CHECK ((type = 'request_parameter') = (parameter IS NOT NULL)),
+    CHECK (NOT include_inactive OR type = 'payer_status'),
+    CHECK ((comparison IN ('is_set', 'is_not_set')) = (value IS NULL))
+);
+
+-- One row: raised by every change of rules, read by every batch under the rule set's advisory lock.
+CREATE TABLE rule_set (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    version  bigint NOT NULL
+);
+INSERT INTO rule_set (version) VALUES (0);
+
+CREATE TABLE memberships (
+    client_id  id NOT NULL REFERENCES clients,
+    group_id   id NOT NULL REFERENCES groups,
+    source     text NOT NULL CHECK (source IN ('rule', 'manual')),
+    since      timestamptz NOT NULL,                 -- when the client joined
+    source_at  timestamptz NOT NULL,                 -- when it came to be by this source
+    cause      text NOT NULL,                        -- topic/partition/offset or run/<run_id>
+    actor      text,
+    reason     text,
+    PRIMARY KEY (client_id, group_id)
+);
+
+-- The log: membership_history and outgoing_records take their seq from one sequence, drawn under the
+-- log's advisory lock, so that the order of seq is the order of commits and a reader by position
+-- skips nothing.
+CREATE SEQUENCE log_seq AS bigint;
+
+CREATE TABLE membership_history (
+    seq         bigint PRIMARY KEY,
+    client_id   id NOT NULL REFERENCES clients,
+    version     bigint NOT NULL CHECK (version > 0),
+    group_id    id NOT NULL REFERENCES groups,
+    joined      boolean NOT NULL,                    -- false = left
+    source      text NOT NULL CHECK (source IN ('rule', 'manual', 'pin')),
+    moment      text NOT NULL CHECK (moment IN ('registration', 'change', 'schedule', 'forced', 'manual', 'pin',
+                                                'undo', 'client_deleted', 'group_deleted')),
+    changed_at  timestamptz NOT NULL,
+    cause       text NOT NULL,
+    actor       text,
+    reason      text,
+    run_id      text,
+    traceparent text,
+    UNIQUE (client_id, version)
+);
+
+-- A statement that would leave a gap between a client's versions, or a client's row out of step with
+-- its history, fails. A trigger for each statement, not a foreign key for each row: it costs one query a batch.
+CREATE FUNCTION membership_history_has_no_gap() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    wrong text;
+BEGIN
+    SELECT a.client_id INTO wrong
+    FROM (SELECT client_id, min(version) AS first, max(version) AS last, count(*) AS versions
+          FROM added GROUP BY client_id) AS a
+    JOIN clients AS c ON c.client_id = a.client_id
+    WHERE a.last - a.first + 1 <> a.versions
+       OR c.version <> a.last
+       OR (a.first > 1 AND NOT EXISTS (SELECT FROM membership_history AS h
+                                       WHERE h.client_id = a.client_id AND h.version = a.first - 1))
+    LIMIT 1;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'the versions of client % would have a gap', wrong
+            USING ERRCODE = 'integrity_constraint_violation', TABLE = 'membership_history';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER membership_history_has_no_gap AFTER INSERT ON membership_history
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION membership_history_has_no_gap();
+
+-- What goes out besides membership changes: answers, dead letters, group records, and snapshots
+-- owed to clients whose membership changed only in its source.
+CREATE TABLE outgoing_records (
+    seq           bigint PRIMARY KEY,
+    kind          text NOT NULL CHECK (kind IN ('record', 'client_snapshot')),
+    topic         text,
+    key           bytea,                             -- for a client_snapshot: the client's id in UTF-8
+    value         bytea,                             -- NULL = tombstone
+    header_names  text[] NOT NULL DEFAULT '{}',
+    header_values bytea[] NOT NULL DEFAULT '{}',
+    timestamp_ms  bigint,                            -- NULL = the time of sending
+    CHECK ((kind = 'record') = (topic IS NOT NULL)),
+    CHECK (kind = 'record' OR key IS NOT NULL),
+    CHECK (cardinality(header_names) = cardinality(header_values))
+);
+
+-- Dead letters and answers larger than their topic takes; a small record on the topic names the row.
+CREATE TABLE kept_records (
+    kept_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    topic         text NOT NULL,
+    key           bytea,
+    value         bytea,
+    header_names  text[] NOT NULL,
+    header_values bytea[] NOT NULL,
+    timestamp_ms  bigint,
+    kept_at       timestamptz NOT NULL DEFAULT now()
+);
+
+-- The next offset to take of each partition; moves in the transaction that does the work.
+CREATE TABLE input_positions (
+    topic       text NOT NULL,
+    partition   int NOT NULL CHECK (partition >= 0),
+    next_offset bigint NOT NULL CHECK (next_offset >= 0),
+    PRIMARY KEY (topic, partition)
+) WITH (fillfactor = 50);
+
+-- A mirror of the relay's position in Kafka, where group offsets may expire.
+CREATE TABLE relay_position (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    next_seq bigint NOT NULL
+);
+INSERT INTO relay_position (next_seq) VALUES (1);
+
+-- Answers by command id: a command that comes again is answered again and does nothing.
+CREATE TABLE commands (
+    command_id text PRIMARY KEY CHECK (length(command_id) BETWEEN 1 AND 200),
+    answer     bytea NOT NULL,
+    done_at    timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX commands_done_at ON commands (done_at);
+
+-- With the setting TRACE_INPUTS on: in which order the transactions took the records (for the chaos oracle).
+CREATE TABLE input_trace (
+    seq       bigint NOT NULL,
+    topic     text NOT NULL,
+    partition int NOT NULL,
+    kafka_offset bigint NOT NULL,
+    PRIMARY KEY (seq)
+);

@@ -1,0 +1,46 @@
+"""The connection pool."""
+
+from typing import Final
+
+import asyncpg
+import orjson
+
+# A transaction of a batch takes tens of milliseconds; one that waits for a lock longer than this
+# is better rolled back and tried again than left to hold its own locks.
+LOCK_TIMEOUT_S: Final = 30
+COMMAND_TIMEOUT_S: Final = 60
+
+
+async def prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Set up a new connection: jsonb comes and goes as Python objects."""
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        format="binary",
+        # jsonb's binary form is a version byte, 1, and the text.
+        encoder=lambda value: b"\x01" + orjson.dumps(value),
+        decoder=lambda data: orjson.loads(data[1:]),
+    )
+
+
+async def create(
+    database_url: str, *, size: int = 4, application_name: str = "client-groups"
+) -> "asyncpg.Pool[asyncpg.Record]":
+    """Open a pool of at most `size` connections.
+
+    Waits until the first one stands. Raises OSError or asyncpg.PostgresError if it cannot.
+    """
+    return await asyncpg.create_pool(
+        database_url,
+        min_size=1,
+        max_size=size,
+        init=prepare,
+        command_timeout=COMMAND_TIMEOUT_S,
+        server_settings={
+            "application_name": application_name,
+            "timezone": "UTC",
+            "lock_timeout": f"{LOCK_TIMEOUT_S}s",
+            # The planner's JIT costs more than it gives for short statements.
+            "jit": "off",
+        },
+    )
