@@ -1,0 +1,67 @@
+"""From a record to an input event.
+
+This runs for every event, so the usual record (plain JSON, or binary-mode CloudEvents) is parsed and checked in one
+call of pydantic's core. Only what is unusual is looked at in Python.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from pydantic import ValidationError
+from pydantic.plugin._schema_validator import PluggableSchemaValidator
+from pydantic_core import SchemaValidator
+
+from events.base import Input
+from events.clients import ClientChanged, ClientDeleted, ClientRegistered
+from events.fields import NO_TIME
+from events.payers import PayerChanged
+from events.problems import problems, unreadable
+from events.providers import ProviderChanged
+from events.record import InvalidRecord, Record, invalid_fields
+from events.topics import INPUTS
+from events.usage import GroupUsageChanged
+from events.verifications import VerificationCompleted
+from events.wire import payload, read_time
+
+InputEvent = (
+    ClientRegistered
+    | ClientChanged
+    | ClientDeleted
+    | PayerChanged
+    | VerificationCompleted
+    | ProviderChanged
+    | GroupUsageChanged
+)
+MAX_AHEAD = timedelta(minutes=5)
+
+_VALIDATORS: dict[str, SchemaValidator | PluggableSchemaValidator] = {
+    topic.name: topic.model.__pydantic_validator__
+    for topic in INPUTS
+    if topic.model is not None and issubclass(topic.model, Input)
+}
+
+
+def decode(record: Record, *, now: datetime, max_ahead: timedelta = MAX_AHEAD) -> InputEvent:
+    """Read one record of an input topic (group-commands: `events.commands`).
+
+    `now` is the worker's clock, with an offset. Of repeated keys in an object the last counts. Raises InvalidRecord
+    for whatever cannot be used, and nothing else.
+    """
+    validator = _VALIDATORS.get(record.topic)
+    if validator is None:
+        raise InvalidRecord("unknown_topic", f"no input event is read from the topic {record.topic}")
+    value, time = payload(record)
+    try:
+        event: InputEvent = validator.validate_json(value, context={"json": value})
+    except ValidationError as exc:
+        if exc.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
+            raise unreadable(value) from exc
+        raise invalid_fields(problems(exc)) from exc
+    if event.time is NO_TIME:
+        event = event.model_copy(update={event.time_field: read_time(record, time)})
+    if event.time > now + max_ahead:
+        raise InvalidRecord(
+            "in_the_future",
+            f"{event.time_field}: {event.time.astimezone(UTC).isoformat()} is more than "
+            f"{max_ahead.total_seconds():g} s ahead of {now.astimezone(UTC).isoformat()}, the worker's clock",
+        )
+    return event

@@ -1,0 +1,274 @@
+"""The kinds of fields: ids, times, countries, codes, addresses.
+
+Each is an annotated type whose usual case is checked by pydantic's compiled core alone; Python is called only for
+the unusual one (another case of letters, an integer for an id, an IPv6 address). `null` and `""` are *none* in the
+`Maybe...` types. Messages name what was expected and never the value: it may be a client's.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, TypeAlias
+
+import pycountry
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+ID_MAX = 64
+"""Characters."""
+TEXT_MAX = 1_000
+"""Characters of a name, title, reason."""
+ID_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]+$"
+NO_TIME = datetime.min.replace(tzinfo=UTC)
+"""Stands in a model's time field until `decode` resolves it."""
+
+COUNTRIES = frozenset({country.alpha_2 for country in pycountry.countries} | {"XK"})
+"""ISO 3166-1 alpha-2, and Kosovo's XK, which ISO leaves to users and GeoIP databases use."""
+
+_IPV4_BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = rf"^(?:{_IPV4_BYTE}\.){{3}}{_IPV4_BYTE}$"
+_RFC_3339 = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,40})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})$"
+_SECOND_60 = re.compile(r"(?<=^.{17})60")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The annotation that carries one kind of field: its check and its JSON Schema."""
+
+    schema: Callable[[], CoreSchema]
+    json: dict[str, Any]
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """How pydantic checks it."""
+        return self.schema()
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """What the published schema says."""
+        return dict(self.json)
+
+
+def _refusal(code: str, message: str) -> CoreSchema:
+    def refuse(value: object) -> object:
+        raise PydanticCustomError(code, message)
+
+    return core_schema.no_info_plain_validator_function(refuse)
+
+
+def _first_of(*choices: CoreSchema) -> CoreSchema:
+    return core_schema.union_schema(list(choices), mode="left_to_right")
+
+
+def _one_error(code: str, message: str, *choices: CoreSchema) -> CoreSchema:
+    """The first choice that takes the value; if none does, one error and not one for each choice."""
+    return core_schema.union_schema(
+        list(choices), mode="left_to_right", custom_error_type=code, custom_error_message=message
+    )
+
+
+def _from_text(function: Callable[[str], object], **limits: Any) -> CoreSchema:
+    return core_schema.no_info_after_validator_function(
+        function, core_schema.str_schema(strict=True, **limits)
+    )
+
+
+_EMPTY = core_schema.no_info_after_validator_function(lambda _: None, core_schema.literal_schema([""]))
+
+
+def _maybe(schema: CoreSchema) -> CoreSchema:
+    """`null` and `""` are none. The empty text is looked for last: it is rare."""
+    if schema["type"] == "union":
+        return core_schema.nullable_schema(
+            core_schema.union_schema(
+                [*schema["choices"], _EMPTY],
+                mode="left_to_right",
+                custom_error_type=schema["custom_error_type"],
+                custom_error_message=schema["custom_error_message"],
+            )
+        )
+    raise TypeError("only unions can be made optional")
+
+
+def _maybe_json(json: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [json, {"type": "null"}, {"const": ""}]}
+
+
+# ---- ids
+def _decimal(value: int) -> str:
+    text = str(value)
+    if len(text) > ID_MAX:
+        raise ValueError
+    return text
+
+
+def _id() -> CoreSchema:
+    return _one_error(
+        "id",
+        "expected text of 1-64 characters without control characters, or an integer",
+        core_schema.str_schema(strict=True, min_length=1, max_length=ID_MAX, pattern=ID_PATTERN),
+        core_schema.no_info_after_validator_function(_decimal, core_schema.int_schema(strict=True)),
+    )
+
+
+_ID_JSON: dict[str, Any] = {
+    "anyOf": [
+        {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": ID_MAX,
+            "pattern": r"^[^\u0000-\u001f\u007f-\u009f]+$",
+        },
+        {"type": "integer"},
+    ]
+}
+Id = Annotated[str, Kind(_id, _ID_JSON)]
+MaybeId = Annotated[str | None, Kind(lambda: _maybe(_id()), _maybe_json(_ID_JSON))]
+ClientId: TypeAlias = Id
+GroupId: TypeAlias = Id
+PayerId: TypeAlias = Id
+ProviderId: TypeAlias = Id
+
+
+# ---- times
+def utc(text: str) -> datetime:
+    """An RFC 3339 time with an offset, in UTC; digits below a microsecond are cut off.
+
+    A leap second (`:60`) is the first instant of the next minute. Raises ValueError.
+    """
+    if not re.match(_RFC_3339, text):
+        raise ValueError("expected an RFC 3339 time with an offset")
+    return _utc(text)
+
+
+def _utc(text: str) -> datetime:
+    leap = timedelta(0)
+    if text[17] == "6":
+        text, leap = _SECOND_60.sub("59", text), timedelta(seconds=1)
+    try:
+        return (datetime.fromisoformat(text.upper()) + leap).astimezone(UTC)
+    except OverflowError as exc:  # year 1 or 9999 and an offset
+        raise ValueError("out of range") from exc
+
+
+def _timestamp() -> CoreSchema:
+    return _one_error(
+        "timestamp",
+        "expected an RFC 3339 time with an offset, as 2026-11-22T10:15:00Z",
+        _from_text(_utc, pattern=_RFC_3339),
+    )
+
+
+def _event_time() -> CoreSchema:
+    none = core_schema.no_info_after_validator_function(
+        lambda _: NO_TIME, core_schema.literal_schema(["", None])
+    )
+    return _one_error(
+        "timestamp",
+        "expected an RFC 3339 time with an offset, as 2026-11-22T10:15:00Z",
+        _from_text(_utc, pattern=_RFC_3339),
+        none,
+    )
+
+
+_TIME_JSON = {"type": "string", "format": "date-time"}
+Timestamp = Annotated[datetime, Kind(_timestamp, _TIME_JSON)]
+MaybeTimestamp = Annotated[datetime | None, Kind(lambda: _maybe(_timestamp()), _maybe_json(_TIME_JSON))]
+EventTime = Annotated[datetime, Kind(_event_time, _maybe_json(_TIME_JSON))]
+"""The time of an input. Missing or none: `NO_TIME`, which `decode` replaces by `ce_time` or the record's."""
+
+
+# ---- codes
+def _one_of(values: Iterable[str], fold: Callable[[str], str], code: str, message: str) -> CoreSchema:
+    allowed = sorted(values)
+    known = frozenset(allowed)
+
+    def folded(text: str) -> str:
+        if (found := fold(text)) not in known:
+            raise ValueError
+        return found
+
+    # The usual spelling is found by the core's own hash table; Python is asked about the others.
+    return _one_error(code, message, core_schema.literal_schema(allowed), _from_text(folded, max_length=64))
+
+
+def _country() -> CoreSchema:
+    return _one_of(COUNTRIES, str.upper, "country", "expected an ISO 3166-1 alpha-2 country code, or XK")
+
+
+_COUNTRY_JSON = {"type": "string", "pattern": "^[A-Za-z]{2}$", "description": "ISO 3166-1 alpha-2 or XK"}
+CountryCode = Annotated[str, Kind(_country, _COUNTRY_JSON)]
+MaybeCountry = Annotated[str | None, Kind(lambda: _maybe(_country()), _maybe_json(_COUNTRY_JSON))]
+
+
+def code_of(*values: str) -> Kind:
+    """A closed list of codes, in any case; becomes lower case."""
+    message = "expected one of " + ", ".join(values)
+    letters = "".join
+    patterns = [letters(f"[{c.upper()}{c}]" if c.isalpha() else c for c in value) for value in values]
+    return Kind(
+        lambda: _one_of(values, str.lower, "code", message),
+        {"type": "string", "pattern": f"^({'|'.join(patterns)})$", "examples": list(values)},
+    )
+
+
+def maybe_code_of(*values: str) -> Kind:
+    """As `code_of`; `null` and `""` are none."""
+    kind = code_of(*values)
+    return Kind(lambda: _maybe(kind.schema()), _maybe_json(kind.json))
+
+
+def _open_code() -> CoreSchema:
+    return _one_error(
+        "code",
+        "expected a code of 1-64 characters without control characters",
+        core_schema.str_schema(strict=True, max_length=ID_MAX, pattern=r"^[a-z0-9_.-]+$"),
+        _from_text(str.lower, min_length=1, max_length=ID_MAX, pattern=ID_PATTERN),
+    )
+
+
+_OPEN_CODE_JSON = {"type": "string", "minLength": 1, "maxLength": ID_MAX}
+OpenCode = Annotated[str, Kind(_open_code, _OPEN_CODE_JSON)]
+MaybeOpenCode = Annotated[str | None, Kind(lambda: _maybe(_open_code()), _maybe_json(_OPEN_CODE_JSON))]
+"""A code from a list that others may extend (authorization methods); becomes lower case."""
+
+
+# ---- addresses and plain text
+def _address(text: str) -> str:
+    address = ipaddress.ip_address(text)
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.scope_id is not None:
+            raise ValueError
+        # The same host, and GeoIP databases know it by the IPv4 address only.
+        return str(address.ipv4_mapped or address)
+    return str(address)
+
+
+def _ip() -> CoreSchema:
+    return _one_error(
+        "ip",
+        "expected an IPv4 or IPv6 address",
+        core_schema.str_schema(strict=True, max_length=15, pattern=_IPV4),
+        _from_text(_address, min_length=1, max_length=64),
+    )
+
+
+_IP_JSON = {"anyOf": [{"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"}]}
+MaybeIp = Annotated[str | None, Kind(lambda: _maybe(_ip()), _maybe_json(_IP_JSON))]
+"""Normalised: IPv6 compressed and in lower case; an IPv4-mapped one (`::ffff:192.0.2.7`) becomes IPv4."""
+
+
+def _text() -> CoreSchema:
+    return _one_error(
+        "text",
+        f"expected text of at most {TEXT_MAX} characters",
+        core_schema.str_schema(strict=True, min_length=1, max_length=TEXT_MAX),
+    )
+
+
+MaybeText = Annotated[
+    str | None,
+    Kind(lambda: _maybe(_text()), {"anyOf": [{"type": "string", "maxLength": TEXT_MAX}, {"type": "null"}]}),
+]

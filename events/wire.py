@@ -1,0 +1,108 @@
+"""The three envelopes in which a record may come: plain JSON, CloudEvents in binary and in structured mode."""
+
+import base64
+import binascii
+import re
+from datetime import UTC, datetime
+
+from events.fields import utc
+from events.problems import unreadable
+from events.record import InvalidRecord, Record
+from events.request_parameters import dumps_raw, loads_raw
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?"
+)
+_BOM = b"\xef\xbb\xbf"
+# Text that can hold what pydantic's parser takes and we do not: NUL by its escape, numbers that are not JSON.
+_SUSPECT = (b"\\u0000", b"NaN", b"Infinity")
+
+
+def payload(record: Record) -> tuple[bytes, str | bytes | None]:
+    """The JSON text of the event, and `ce_time` of a structured envelope.
+
+    Raises InvalidRecord: no value, NUL in a text, an envelope that cannot be read.
+    """
+    value = record.value
+    if not value or value.isspace():
+        raise InvalidRecord("empty_value", "expected a JSON object, not a record without a value")
+    if value.startswith(_BOM):  # what some Windows consoles write before the text
+        value = value[3:]
+    time: str | bytes | None = None
+    if record.headers and (kind := record.header("content-type")) and b"cloudevents" in kind.lower():
+        value, time = _structured(kind, value)
+    if _SUSPECT[0] in value or _SUSPECT[1] in value or _SUSPECT[2] in value:
+        _look_closely(value)
+    return value, time
+
+
+def read_time(record: Record, envelope_time: object) -> datetime:
+    """The time of an event whose value says none: `ce_time`, else the record's timestamp. Raises InvalidRecord."""
+    given = envelope_time if envelope_time is not None else record.header("ce_time")
+    if given:
+        try:
+            return utc(given.decode() if isinstance(given, bytes) else str(given))
+        except ValueError as exc:
+            raise InvalidRecord("timestamp", "ce_time: expected an RFC 3339 time with an offset") from exc
+    return from_milliseconds(record.timestamp)
+
+
+def from_milliseconds(timestamp: int) -> datetime:
+    """Kafka's timestamp as a time. Exact: a division by 1,000 would round."""
+    from datetime import timedelta
+
+    return _EPOCH + timedelta(milliseconds=timestamp)
+
+
+def traceparent(record: Record) -> str | None:
+    """The W3C trace context that came with a record; one that is malformed is ignored."""
+    given = record.header("traceparent") or record.header("ce_traceparent")
+    if given is None:
+        return None
+    try:
+        text = given.decode("ascii")
+    except UnicodeDecodeError:
+        return None
+    return text if _TRACEPARENT.fullmatch(text) else None
+
+
+def _structured(kind: bytes, value: bytes) -> tuple[bytes, str | None]:
+    media_type = kind.split(b";")[0].strip().lower()
+    if media_type != b"application/cloudevents+json":
+        raise InvalidRecord("unsupported_format", "content-type: expected application/cloudevents+json")
+    try:
+        envelope = loads_raw(value)
+    except (ValueError, RecursionError) as exc:
+        raise unreadable(value) from exc
+    if not isinstance(envelope, dict):
+        raise InvalidRecord("wrong_type", "expected a CloudEvent as a JSON object")
+    time = envelope.get("time")
+    if envelope.get("data_base64") is not None:
+        try:
+            return base64.b64decode(envelope["data_base64"], validate=True), time
+        except (binascii.Error, TypeError, ValueError) as exc:
+            raise InvalidRecord("no_data", "data_base64: expected base64") from exc
+    if envelope.get("data") is None:
+        raise InvalidRecord("no_data", "expected a CloudEvent with data or data_base64")
+    try:
+        return dumps_raw(envelope["data"]).encode(), time
+    except (UnicodeEncodeError, RecursionError) as exc:
+        raise unreadable(value) from exc
+
+
+def _look_closely(value: bytes) -> None:
+    try:
+        parsed = loads_raw(value)
+    except (ValueError, RecursionError) as exc:
+        raise unreadable(value) from exc
+    if _has_nul(parsed):
+        raise InvalidRecord("nul_in_text", "expected text without NUL characters")
+
+
+def _has_nul(value: object) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any("\0" in name or _has_nul(item) for name, item in value.items())
+    return isinstance(value, list) and any(map(_has_nul, value))
