@@ -1,0 +1,5 @@
+"""The one error the embedded stack raises."""
+
+
+class StackError(Exception):
+    """Something the stack needs is missing or broke; the text is one sentence for a person, with what to do."""
