@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict
 class Input(BaseModel):
     """An input event.
 
-    A field that is missing says nothing (it is not in `model_fields_set`), None in a field that was there says
-    none. Unknown fields are ignored.
+    A field that is missing says nothing (it is not in `model_fields_set`), None in a field that was there
+    says none. Unknown fields are ignored.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, use_attribute_docstrings=True)
     time_field: ClassVar[str]
 
     @property

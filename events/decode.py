@@ -1,14 +1,14 @@
 """From a record to an input event.
 
-This runs for every event, so the usual record (plain JSON, or binary-mode CloudEvents) is parsed and checked in one
-call of pydantic's core. Only what is unusual is looked at in Python.
+This runs for every event, so the usual record (plain JSON, or binary-mode CloudEvents) is parsed and checked
+in one call of pydantic's core. Only what is unusual is looked at in Python.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from pydantic import ValidationError
-from pydantic.plugin._schema_validator import PluggableSchemaValidator
-from pydantic_core import SchemaValidator
 
 from events.base import Input
 from events.clients import ClientChanged, ClientDeleted, ClientRegistered
@@ -20,7 +20,7 @@ from events.record import InvalidRecord, Record, invalid_fields
 from events.topics import INPUTS
 from events.usage import GroupUsageChanged
 from events.verifications import VerificationCompleted
-from events.wire import payload, read_time
+from events.wire import read_time, refuse_suspect, unwrap
 
 InputEvent = (
     ClientRegistered
@@ -33,8 +33,8 @@ InputEvent = (
 )
 MAX_AHEAD = timedelta(minutes=5)
 
-_VALIDATORS: dict[str, SchemaValidator | PluggableSchemaValidator] = {
-    topic.name: topic.model.__pydantic_validator__
+_READERS: dict[str, Callable[..., Any]] = {
+    topic.name: topic.model.__pydantic_validator__.validate_json
     for topic in INPUTS
     if topic.model is not None and issubclass(topic.model, Input)
 }
@@ -43,15 +43,16 @@ _VALIDATORS: dict[str, SchemaValidator | PluggableSchemaValidator] = {
 def decode(record: Record, *, now: datetime, max_ahead: timedelta = MAX_AHEAD) -> InputEvent:
     """Read one record of an input topic (group-commands: `events.commands`).
 
-    `now` is the worker's clock, with an offset. Of repeated keys in an object the last counts. Raises InvalidRecord
-    for whatever cannot be used, and nothing else.
+    `now` is the worker's clock, with an offset. Of repeated names in an object the last counts. Raises
+    InvalidRecord for whatever cannot be used, and nothing else.
     """
-    validator = _VALIDATORS.get(record.topic)
-    if validator is None:
+    read = _READERS.get(record.topic)
+    if read is None:
         raise InvalidRecord("unknown_topic", f"no input event is read from the topic {record.topic}")
-    value, time = payload(record)
+    value, time = unwrap(record)
+    refuse_suspect(value)
     try:
-        event: InputEvent = validator.validate_json(value, context={"json": value})
+        event: InputEvent = read(value, context={"json": value})
     except ValidationError as exc:
         if exc.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
             raise unreadable(value) from exc

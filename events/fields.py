@@ -1,8 +1,8 @@
 """The kinds of fields: ids, times, countries, codes, addresses.
 
-Each is an annotated type whose usual case is checked by pydantic's compiled core alone; Python is called only for
-the unusual one (another case of letters, an integer for an id, an IPv6 address). `null` and `""` are *none* in the
-`Maybe...` types. Messages name what was expected and never the value: it may be a client's.
+Each is an annotated type whose usual case is checked by pydantic's compiled core alone; Python is called only
+for the unusual one (another case of letters, an integer for an id, an IPv6 address). `null` and `""` are
+*none* in the `Maybe...` types. Messages name what was expected and never the value: it may be a client's.
 """
 
 import ipaddress
@@ -29,7 +29,10 @@ COUNTRIES = frozenset({country.alpha_2 for country in pycountry.countries} | {"X
 
 _IPV4_BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = rf"^(?:{_IPV4_BYTE}\.){{3}}{_IPV4_BYTE}$"
-_RFC_3339 = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,40})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})$"
+_RFC_3339 = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,40})?"
+    r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})$"
+)
 _SECOND_60 = re.compile(r"(?<=^.{17})60")
 
 
@@ -39,6 +42,9 @@ class Kind:
 
     schema: Callable[[], CoreSchema]
     json: dict[str, Any]
+    """What is accepted."""
+    out: dict[str, Any] | None = None
+    """What is emitted, where that is something else."""
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         """How pydantic checks it."""
@@ -48,7 +54,7 @@ class Kind:
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         """What the published schema says."""
-        return dict(self.json)
+        return dict(self.out if self.out is not None and handler.mode == "serialization" else self.json)
 
 
 def _refusal(code: str, message: str) -> CoreSchema:
@@ -138,7 +144,7 @@ def utc(text: str) -> datetime:
 
     A leap second (`:60`) is the first instant of the next minute. Raises ValueError.
     """
-    if not re.match(_RFC_3339, text):
+    if not re.fullmatch(_RFC_3339, text):
         raise ValueError("expected an RFC 3339 time with an offset")
     return _utc(text)
 
@@ -272,3 +278,18 @@ MaybeText = Annotated[
     str | None,
     Kind(lambda: _maybe(_text()), {"anyOf": [{"type": "string", "maxLength": TEXT_MAX}, {"type": "null"}]}),
 ]
+
+
+def maybe_label(limit: int) -> Kind:
+    """A short text (an actor, a command's id) or an integer; no control characters; `null`, `""`: none."""
+    message = f"expected text of 1-{limit} characters without control characters, or an integer"
+
+    def schema() -> CoreSchema:
+        return _one_error(
+            "label",
+            message,
+            core_schema.str_schema(strict=True, min_length=1, max_length=limit, pattern=ID_PATTERN),
+            core_schema.no_info_after_validator_function(_decimal, core_schema.int_schema(strict=True)),
+        )
+
+    return Kind(lambda: _maybe(schema()), _maybe_json({**_ID_JSON, "maxLength": limit}))

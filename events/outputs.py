@@ -1,17 +1,37 @@
-"""What the worker says: the models (one source for the schemas). How they are encoded: `events.encode`."""
+"""What the worker says: the models, one source for the schemas. How they become bytes: `events.encode`."""
 
-from datetime import datetime
-from typing import Any, Literal
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
-
-class Output(BaseModel):
-    """A value that the worker emits."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from events.groups import Group
 
 
+def time_text(time: datetime) -> str:
+    """RFC 3339 in UTC, always with six digits and Z: texts sort as times do. The time needs an offset."""
+    text = time.isoformat(timespec="microseconds")
+    if text[26:] != "+00:00":
+        if time.tzinfo is None:
+            raise ValueError("a time without an offset says nothing")
+        text = time.astimezone(UTC).isoformat(timespec="microseconds")
+    return text[:26] + "Z"
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+Time = Annotated[
+    datetime,
+    PlainSerializer(time_text, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+WherePresent = Field(default=None, exclude_if=_is_none)
+"""Left out where there is none."""
+
+Change = Literal["joined", "left"]
 Source = Literal["rule", "manual", "pin"]
 Moment = Literal[
     "registration",
@@ -24,6 +44,20 @@ Moment = Literal[
     "client_deleted",
     "group_deleted",
 ]
+Status = Literal["done", "accepted", "rejected"]
+RunKind = Literal["schedule", "forced", "undo", "members", "delete", "geoip", "owed"]
+RunState = Literal["running", "held", "done", "cancelled", "failed"]
+
+
+class Output(BaseModel):
+    """A value that the worker emits. Readers must expect further fields."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        json_schema_extra={"additionalProperties": True},
+    )
 
 
 class MembershipChanged(Output):
@@ -31,24 +65,24 @@ class MembershipChanged(Output):
 
     client_id: str
     group: str
-    change: Literal["joined", "left"]
+    change: Change
     version: int = Field(ge=1)
     """1, 2, 3 ... for each client, without a gap."""
     source: Source
     moment: Moment
-    changed_at: datetime
+    changed_at: Time
     cause: str
     """`topic/partition/offset` of the record that led to it, or `run/<run_id>`."""
-    actor: str | None = None
-    reason: str | None = None
-    run_id: str | None = None
+    actor: str | None = WherePresent
+    reason: str | None = WherePresent
+    run_id: str | None = WherePresent
 
 
 class Membership(Output):
     """How and since when a client is in a group."""
 
     source: Source
-    since: datetime
+    since: Time
 
 
 class ClientMemberships(Output):
@@ -56,6 +90,7 @@ class ClientMemberships(Output):
 
     client_id: str
     version: int = Field(ge=0)
+    """Of its last change."""
     groups: dict[str, Membership]
 
 
@@ -64,6 +99,7 @@ class Problem(Output):
 
     code: str
     path: str
+    """As `conditions[1].value`; empty for the command as a whole."""
     message: str
 
 
@@ -71,21 +107,56 @@ class GroupCommandResult(Output):
     """The answer to a command."""
 
     command_id: str
+    """The command's `id`, else `topic/partition/offset`."""
     command: str | None
-    group: str | None = None
-    status: Literal["done", "accepted", "rejected"]
+    group: str | None = WherePresent
+    status: Status
     errors: list[Problem] = []
     warnings: list[Problem] = []
-    result: dict[str, Any] | None = None
-    run_id: str | None = None
+    result: dict[str, Any] | None = WherePresent
+    run_id: str | None = WherePresent
     cause: str
+    """`topic/partition/offset` of the command's record."""
 
 
-class ClientGroup(Output):
+class Reference(Output):
+    """Something that refers to a group."""
+
+    kind: str
+    ref_id: str
+    title: str | None = WherePresent
+
+
+class ClientGroup(Group):
     """A group as it is now. A tombstone stands for a deleted one."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
-    group: str
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": True})
+
+    version: int = Field(ge=1)
+    updated_at: Time
+    updated_by: str
+    used_by: list[Reference]
+
+    @staticmethod
+    def of(
+        group: Group,
+        *,
+        version: int,
+        updated_at: datetime,
+        updated_by: str,
+        used_by: Iterable[Reference] = (),
+    ) -> "ClientGroup":
+        """The group as readers need it: with `upon_change` as it is in force, never null."""
+        automatic = group.auto_assignment
+        fields = {name: getattr(group, name) for name in Group.model_fields}
+        fields["auto_assignment"] = automatic.model_copy(update={"upon_change": automatic.checks_upon_change})
+        return ClientGroup.model_construct(
+            **fields,
+            version=version,
+            updated_at=updated_at,
+            updated_by=updated_by,
+            used_by=list(used_by),
+        )
 
 
 class AssignmentRun(Output):
@@ -93,14 +164,16 @@ class AssignmentRun(Output):
 
     run_id: str
     groups: list[str]
-    kind: Literal["schedule", "forced", "undo", "members", "delete", "geoip", "owed"]
-    state: Literal["running", "held", "done", "cancelled", "failed"]
+    kind: RunKind
+    state: RunState
     checked: int = Field(ge=0)
+    """Clients, of `total`."""
     total: int = Field(ge=0)
     joined: int = Field(ge=0)
     left: int = Field(ge=0)
     to_leave: int = Field(ge=0)
-    started_at: datetime
-    finished_at: datetime | None = None
-    actor: str | None = None
-    reason: str | None = None
+    """Leaves that are collected and not applied."""
+    started_at: Time
+    finished_at: Time | None = WherePresent
+    actor: str | None = WherePresent
+    reason: str | None = WherePresent

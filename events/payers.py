@@ -1,15 +1,21 @@
 """Payers: on whose behalf a client pays."""
 
 from datetime import datetime
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 
-from pydantic import model_validator
+from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from events.base import Input
 from events.fields import NO_TIME, ClientId, EventTime, PayerId, maybe_code_of
 
 PAYER_STATUSES = ("legal_entity", "individual", "sole_proprietor")
+
+
+def _unless_deleted(status: str | None, info: ValidationInfo) -> str | None:
+    if status is None and info.data.get("deleted", "wrong") in (None, False):
+        raise PydanticCustomError("missing", "is required unless the payer is deleted")
+    return status
 
 
 class PayerChanged(Input):
@@ -20,19 +26,18 @@ class PayerChanged(Input):
     client_id: ClientId
     payer_id: PayerId
     changed_at: EventTime = NO_TIME
-    status: Annotated[str | None, maybe_code_of(*PAYER_STATUSES)] = None
+    deleted: bool | None = None
+    status: Annotated[
+        str | None,
+        maybe_code_of(*PAYER_STATUSES),
+        AfterValidator(_unless_deleted),
+        Field(validate_default=True),
+    ] = None
     """None only where `deleted`."""
     active: bool | None = None
     """None or missing: as it was; true for a new payer."""
-    deleted: bool | None = None
 
     @property
     def time(self) -> datetime:
         """When it changed, in UTC."""
         return self.changed_at
-
-    @model_validator(mode="after")
-    def _status_unless_deleted(self) -> Self:
-        if self.status is None and not self.deleted:
-            raise PydanticCustomError("missing", "status is required unless the payer is deleted")
-        return self

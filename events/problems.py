@@ -1,21 +1,29 @@
 """What pydantic and the JSON parser say, as problems with stable codes and sentences for a reader."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
+from events import written
 from events.record import FieldProblem, InvalidRecord
 
-_CODES = {
-    "missing": ("missing", "is required"),
+_MESSAGES: Mapping[str, tuple[str, str]] = {
     "model_type": ("wrong_type", "expected a JSON object"),
-    "model_attributes_type": ("wrong_type", "expected a JSON object"),
     "dict_type": ("wrong_type", "expected an object"),
     "list_type": ("wrong_type", "expected a list"),
     "string_type": ("wrong_type", "expected text"),
     "bool_type": ("wrong_type", "expected true or false"),
     "int_type": ("wrong_type", "expected a whole number"),
+    "float_type": ("wrong_type", "expected a number"),
+    "finite_number": ("wrong_type", "expected a number"),
+    "string_too_short": ("too_short", "expected at least {min_length} characters"),
+    "string_too_long": ("too_long", "expected at most {max_length} characters"),
+    "too_short": ("too_short", "expected at least {min_length}, not {actual_length}"),
+    "too_long": ("too_long", "expected at most {max_length}, not {actual_length}"),
+    "greater_than_equal": ("out_of_range", "expected at least {ge}"),
+    "less_than_equal": ("out_of_range", "expected at most {le}"),
 }
 
 
@@ -29,11 +37,17 @@ def path_of(location: Sequence[str | int]) -> str:
 
 def problems(error: ValidationError) -> tuple[FieldProblem, ...]:
     """All that a validation found, in the order of the fields."""
-    return tuple(
-        FieldProblem(code, path_of(each["loc"]), message)
-        for each in error.errors(include_url=False, include_input=False, include_context=False)
-        for code, message in (_CODES.get(each["type"], (each["type"], each["msg"])),)
-    )
+    return tuple(map(_problem, error.errors(include_url=False, include_input=False)))
+
+
+def _problem(found: ErrorDetails) -> FieldProblem:
+    code, message = found["type"], found["msg"]
+    context = found.get("ctx", {})
+    if code == "missing" and message == "Field required":
+        message = "is required"
+    elif (known := _MESSAGES.get(code)) and "message" not in context and "limit" not in context:
+        code, message = known[0], known[1].format(**context)
+    return FieldProblem(code, path_of(found["loc"]), message)
 
 
 def unreadable(value: bytes) -> InvalidRecord:
@@ -43,7 +57,7 @@ def unreadable(value: bytes) -> InvalidRecord:
     except UnicodeDecodeError as exc:
         return InvalidRecord("not_utf_8", f"expected UTF-8, byte {exc.start} is not")
     try:
-        parsed = json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse)
+        parsed = written.loads(text)
     except RecursionError:
         return InvalidRecord("too_deep", "expected JSON that is nested less deeply")
     except json.JSONDecodeError as exc:
@@ -56,8 +70,6 @@ def unreadable(value: bytes) -> InvalidRecord:
         return InvalidRecord("not_unicode", "expected text, one half of a surrogate pair stands alone")
     except RecursionError:
         pass
-    return InvalidRecord("too_deep", "expected JSON that is nested less deeply, with shorter numbers")
-
-
-def _refuse(name: str) -> object:
-    raise ValueError(f"{name} is no JSON number")
+    return InvalidRecord(
+        "too_deep", "expected JSON nested less than 200 deep, numbers of at most 4,300 digits"
+    )

@@ -1,6 +1,6 @@
 """Start here: the one list of topics, with key, model, producer, consumer and settings of each.
 
-`client-groups topics` creates them from this list, the JSON Schemas and the AsyncAPI document are made from it.
+`client-groups topics` creates them from this list; the JSON Schemas and the AsyncAPI document are made of it.
 """
 
 from collections.abc import Mapping
@@ -124,8 +124,8 @@ def _dead_letters(source: Topic) -> Topic:
         1,
         f"Records of {source.name} that could not be used, as they came, with the reason in headers.",
         config={
-            # Dead letters keep their records' timestamps, and those decide what is too old: a record with a wrong
-            # clock would be gone at once, or refused for being ahead. So keep by size and take any timestamp.
+            # Dead letters keep their records' timestamps, and those decide what is too old: a record with a
+            # wrong clock would be gone at once, or refused for being ahead. Kept by size, then, at any time.
             "retention.ms": "-1",
             "retention.bytes": str(1024**3),
             "message.timestamp.after.max.ms": str(2**63 - 1),

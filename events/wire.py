@@ -1,44 +1,49 @@
-"""The three envelopes in which a record may come: plain JSON, CloudEvents in binary and in structured mode."""
+"""The envelopes in which a record may come: plain JSON, CloudEvents in binary and in structured mode."""
 
 import base64
 import binascii
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from events import written
 from events.fields import utc
 from events.problems import unreadable
 from events.record import InvalidRecord, Record
-from events.request_parameters import dumps_raw, loads_raw
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?"
 )
 _BOM = b"\xef\xbb\xbf"
-# Text that can hold what pydantic's parser takes and we do not: NUL by its escape, numbers that are not JSON.
-_SUSPECT = (b"\\u0000", b"NaN", b"Infinity")
 
 
-def payload(record: Record) -> tuple[bytes, str | bytes | None]:
-    """The JSON text of the event, and `ce_time` of a structured envelope.
+def unwrap(record: Record) -> tuple[bytes, object]:
+    """The JSON text inside the record, and the `time` of a structured envelope.
 
-    Raises InvalidRecord: no value, NUL in a text, an envelope that cannot be read.
+    Raises InvalidRecord: no value, an envelope that cannot be read.
     """
     value = record.value
     if not value or value.isspace():
         raise InvalidRecord("empty_value", "expected a JSON object, not a record without a value")
     if value.startswith(_BOM):  # what some Windows consoles write before the text
         value = value[3:]
-    time: str | bytes | None = None
+    time: object = None
     if record.headers and (kind := record.header("content-type")) and b"cloudevents" in kind.lower():
         value, time = _structured(kind, value)
-    if _SUSPECT[0] in value or _SUSPECT[1] in value or _SUSPECT[2] in value:
-        _look_closely(value)
     return value, time
 
 
+def refuse_suspect(value: bytes) -> None:
+    """Raise InvalidRecord where the JSON text has what pydantic's parser takes and we do not.
+
+    That is NUL in a text (only its escape can put it there) and numbers that are not JSON.
+    """
+    if b"\\u0000" in value or b"NaN" in value or b"Infinity" in value:
+        _look_closely(value)
+
+
 def read_time(record: Record, envelope_time: object) -> datetime:
-    """The time of an event whose value says none: `ce_time`, else the record's timestamp. Raises InvalidRecord."""
+    """The time of what says none itself: `ce_time`, else the record's timestamp. Raises InvalidRecord."""
     given = envelope_time if envelope_time is not None else record.header("ce_time")
     if given:
         try:
@@ -50,8 +55,6 @@ def read_time(record: Record, envelope_time: object) -> datetime:
 
 def from_milliseconds(timestamp: int) -> datetime:
     """Kafka's timestamp as a time. Exact: a division by 1,000 would round."""
-    from datetime import timedelta
-
     return _EPOCH + timedelta(milliseconds=timestamp)
 
 
@@ -67,12 +70,12 @@ def traceparent(record: Record) -> str | None:
     return text if _TRACEPARENT.fullmatch(text) else None
 
 
-def _structured(kind: bytes, value: bytes) -> tuple[bytes, str | None]:
+def _structured(kind: bytes, value: bytes) -> tuple[bytes, object]:
     media_type = kind.split(b";")[0].strip().lower()
     if media_type != b"application/cloudevents+json":
         raise InvalidRecord("unsupported_format", "content-type: expected application/cloudevents+json")
     try:
-        envelope = loads_raw(value)
+        envelope = written.loads(value)
     except (ValueError, RecursionError) as exc:
         raise unreadable(value) from exc
     if not isinstance(envelope, dict):
@@ -86,14 +89,14 @@ def _structured(kind: bytes, value: bytes) -> tuple[bytes, str | None]:
     if envelope.get("data") is None:
         raise InvalidRecord("no_data", "expected a CloudEvent with data or data_base64")
     try:
-        return dumps_raw(envelope["data"]).encode(), time
-    except (UnicodeEncodeError, RecursionError) as exc:
+        return written.dumps(envelope["data"], ascii_only=True).encode(), time
+    except RecursionError as exc:
         raise unreadable(value) from exc
 
 
 def _look_closely(value: bytes) -> None:
     try:
-        parsed = loads_raw(value)
+        parsed = written.loads(value)
     except (ValueError, RecursionError) as exc:
         raise unreadable(value) from exc
     if _has_nul(parsed):
