@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,3 +46,28 @@ class Outcome:
     """
 
     moved: frozenset[tuple[str, int]] = frozenset()
+
+
+def halves(batch: Batch) -> tuple[Batch, Batch]:
+    """Two batches that do the same one after the other. The batch must hold two records or more."""
+    if len(batch.slices) > 1:
+        middle = len(batch.slices) // 2
+        return Batch(batch.slices[:middle]), Batch(batch.slices[middle:])
+    (part,) = batch.slices
+    middle = len(part.records) // 2
+    split = part.records[middle].offset
+    return (
+        Batch((replace(part, end=split, records=part.records[:middle]),)),
+        Batch((replace(part, start=split, records=part.records[middle:]),)),
+    )
+
+
+def singles(part: Slice) -> Iterator[Slice]:
+    """Slices of one record each that do the same one after the other; one that holds none stays as it is."""
+    if not part.records:
+        yield part
+    start = part.start
+    for place, record in enumerate(part.records, start=1):
+        end = part.end if place == len(part.records) else record.offset + 1
+        yield replace(part, start=start, end=end, records=(record,))
+        start = end

@@ -120,6 +120,19 @@ CREATE TABLE conditions (
     CHECK ((comparison IN ('is_set', 'is_not_set')) = (value IS NULL))
 );
 
+-- What refers to a group (mission R1); also to groups that do not exist.
+CREATE TABLE group_references (
+    group_id     id NOT NULL,
+    kind         text NOT NULL CHECK (kind IN ('tariff', 'promotion', 'contract_template', 'segment_condition',
+                                               'vat_setting', 'payment_method', 'affiliate_program')),
+    ref_id       id NOT NULL,
+    title        text,
+    used         boolean NOT NULL,                   -- false is kept, so that an older record cannot bring it back
+    changed_at   timestamptz NOT NULL,
+    change_order bigint NOT NULL,
+    PRIMARY KEY (group_id, kind, ref_id)
+);
+
 -- One row: raised by every change of rules, read by every batch under the rule set's advisory lock.
 CREATE TABLE rule_set (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),

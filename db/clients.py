@@ -1,0 +1,250 @@
+"""Clients: their facts, payers, verifications and memberships, locked, read and written in bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
+
+from db.queries import load
+from db.stamps import Stamp
+
+if TYPE_CHECKING:
+    from asyncpg import Connection, Record
+    from asyncpg.pool import PoolConnectionProxy
+
+    AnyConnection = Connection[Record] | PoolConnectionProxy[Record]
+
+_clients: Final = load("clients")
+_memberships: Final = load("memberships")
+
+
+@dataclass(slots=True)
+class Fact:
+    """One field of a client and when it was last said; no stamp = nothing was ever said of it."""
+
+    value: Any = None
+    stamp: Stamp | None = None
+
+
+@dataclass(slots=True)
+class Payer:
+    """One payer, also a deleted one: an older record must not bring it back."""
+
+    status: str | None
+    active: bool
+    deleted: bool
+    stamp: Stamp
+
+
+@dataclass(slots=True)
+class Verification:
+    """One verification method: the newest record of each result."""
+
+    passed: Stamp | None = None
+    revoked: Stamp | None = None
+    failed: Stamp | None = None
+
+    @property
+    def is_passed(self) -> bool:
+        """Whether it was passed and not revoked since."""
+        return self.passed is not None and (self.revoked is None or self.passed > self.revoked)
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A client is in a group."""
+
+    source: str
+    since: datetime
+    source_at: datetime
+    """When it came to be by this source: the time of the record that said so."""
+    cause: str
+    actor: str | None = None
+    reason: str | None = None
+
+
+@dataclass(slots=True)
+class Client:
+    """All that is kept of one client. Mutable: a batch folds its events into it."""
+
+    client_id: str
+    registered_at: datetime | None = None
+    deleted_at: datetime | None = None
+    version: int = 0
+    country: Fact = field(default_factory=Fact)
+    ip: Fact = field(default_factory=Fact)
+    geoip_country: str | None = None
+    geoip_build: int | None = None
+    provider_id: Fact = field(default_factory=Fact)
+    authorization_method: Fact = field(default_factory=Fact)
+    request_parameters: Fact = field(default_factory=Fact)
+    payers: dict[str, Payer] = field(default_factory=dict)
+    verifications: dict[str, Verification] = field(default_factory=dict)
+    memberships: dict[str, Membership] = field(default_factory=dict)
+
+
+FACT_FIELDS: Final = ("country", "ip", "provider_id", "authorization_method", "request_parameters")
+
+
+def _stamp(at: datetime | None, order: int | None) -> Stamp | None:
+    return None if at is None or order is None else Stamp(at, order)
+
+
+def _fact(row: Record, value: str, name: str) -> Fact:
+    at = row[f"{name}_at"]
+    return Fact() if at is None else Fact(row[value], Stamp(at, row[f"{name}_order"]))
+
+
+def _client(row: Record) -> Client:
+    return Client(
+        row["client_id"],
+        row["registered_at"],
+        row["deleted_at"],
+        row["version"],
+        _fact(row, "country", "country"),
+        _fact(row, "ip", "ip"),
+        row["geoip_country"],
+        row["geoip_build"],
+        _fact(row, "provider_id", "provider"),
+        _fact(row, "authorization_method", "authorization_method"),
+        _fact(row, "request_parameters", "request_parameters"),
+    )
+
+
+async def lock(connection: AnyConnection, client_ids: Collection[str]) -> dict[str, Client]:
+    """Lock clients until the transaction ends and read all that is kept of them.
+
+    Clients not seen before get an empty row first: what is not there cannot be locked. Waits for
+    other transactions that hold one of them; rows are locked in id order, so that two of these
+    never wait for each other.
+    """
+    ids = sorted(client_ids)
+    created = {row["client_id"] for row in await _clients.insert_missing(connection, client_ids=ids)}
+    if len(created) == len(ids):
+        return {client_id: Client(client_id) for client_id in ids}
+    clients = {row["client_id"]: _client(row) for row in await _clients.lock(connection, client_ids=ids)}
+    known = [client_id for client_id in ids if client_id not in created]
+    for row in await _clients.payers(connection, client_ids=known):
+        clients[row["client_id"]].payers[row["payer_id"]] = Payer(
+            row["status"], row["active"], row["deleted"], Stamp(row["changed_at"], row["change_order"])
+        )
+    for row in await _clients.verifications(connection, client_ids=known):
+        clients[row["client_id"]].verifications[row["method"]] = Verification(
+            _stamp(row["passed_at"], row["passed_order"]),
+            _stamp(row["revoked_at"], row["revoked_order"]),
+            _stamp(row["failed_at"], row["failed_order"]),
+        )
+    for row in await _memberships.of_clients(connection, client_ids=known):
+        clients[row["client_id"]].memberships[row["group_id"]] = Membership(
+            row["source"], row["since"], row["source_at"], row["cause"], row["actor"], row["reason"]
+        )
+    return clients
+
+
+def _columns(facts: Iterable[Fact]) -> tuple[list[Any], list[datetime | None], list[int | None]]:
+    values: list[Any] = []
+    times: list[datetime | None] = []
+    orders: list[int | None] = []
+    for fact in facts:
+        values.append(fact.value)
+        stamp = fact.stamp
+        times.append(None if stamp is None else stamp.at)
+        orders.append(None if stamp is None else stamp.order)
+    return values, times, orders
+
+
+async def store_facts(connection: AnyConnection, clients: Sequence[Client]) -> None:
+    """Write the rows of locked clients: facts and version."""
+    if not clients:
+        return
+    arguments: dict[str, Any] = {
+        name: list(map(attrgetter(name), clients))
+        for name in ("registered_at", "deleted_at", "version", "geoip_country", "geoip_build")
+    }
+    for name in FACT_FIELDS:
+        column = "provider" if name == "provider_id" else name
+        arguments[name], arguments[f"{column}_at"], arguments[f"{column}_order"] = _columns(
+            map(attrgetter(name), clients)
+        )
+    await _clients.store_facts(connection, client_ids=[client.client_id for client in clients], **arguments)
+
+
+async def store_versions(connection: AnyConnection, clients: Sequence[Client]) -> None:
+    """Write only the versions of locked clients."""
+    if clients:
+        await _clients.store_versions(
+            connection,
+            client_ids=[client.client_id for client in clients],
+            version=[client.version for client in clients],
+        )
+
+
+async def store_payers(
+    connection: AnyConnection, changed: Collection[tuple[Client, str]], erased: Collection[tuple[str, str]]
+) -> None:
+    """Write the named payers of locked clients, and erase others."""
+    if erased:
+        await _clients.erase_payers(
+            connection, client_ids=[key[0] for key in erased], payer_ids=[key[1] for key in erased]
+        )
+    if changed:
+        payers = [client.payers[payer_id] for client, payer_id in changed]
+        await _clients.store_payers(
+            connection,
+            client_ids=[client.client_id for client, _ in changed],
+            payer_ids=[payer_id for _, payer_id in changed],
+            status=[payer.status for payer in payers],
+            active=[payer.active for payer in payers],
+            deleted=[payer.deleted for payer in payers],
+            changed_at=[payer.stamp.at for payer in payers],
+            change_order=[payer.stamp.order for payer in payers],
+        )
+
+
+async def store_verifications(
+    connection: AnyConnection, changed: Collection[tuple[Client, str]], erased: Collection[tuple[str, str]]
+) -> None:
+    """Write the named verification methods of locked clients, and erase others."""
+    if erased:
+        await _clients.erase_verifications(
+            connection, client_ids=[key[0] for key in erased], method=[key[1] for key in erased]
+        )
+    if changed:
+        kept = [client.verifications[method] for client, method in changed]
+        arguments: dict[str, Any] = {}
+        for name in ("passed", "revoked", "failed"):
+            stamps = [getattr(verification, name) for verification in kept]
+            arguments[f"{name}_at"] = [stamp and stamp.at for stamp in stamps]
+            arguments[f"{name}_order"] = [stamp and stamp.order for stamp in stamps]
+        await _clients.store_verifications(
+            connection,
+            client_ids=[client.client_id for client, _ in changed],
+            method=[method for _, method in changed],
+            **arguments,
+        )
+
+
+async def store_memberships(
+    connection: AnyConnection,
+    changed: Collection[tuple[str, str, Membership]],
+    erased: Collection[tuple[str, str]],
+) -> None:
+    """Write memberships of locked clients, and erase others."""
+    if erased:
+        await _memberships.erase(
+            connection, client_ids=[key[0] for key in erased], group_ids=[key[1] for key in erased]
+        )
+    if changed:
+        kept = [membership for _, _, membership in changed]
+        await _memberships.store(
+            connection,
+            client_ids=[client_id for client_id, _, _ in changed],
+            group_ids=[group_id for _, group_id, _ in changed],
+            **{
+                name: list(map(attrgetter(name), kept))
+                for name in ("source", "since", "source_at", "cause", "actor", "reason")
+            },
+        )

@@ -1,0 +1,25 @@
+"""Which errors of the database pass by themselves."""
+
+from typing import Final
+
+import asyncpg
+
+_TRANSIENT: Final = (
+    OSError,  # refused, reset, unreachable; also the timeouts of asyncio and of asyncpg's commands
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,  # the connection was closed under a statement
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.OperatorInterventionError,  # shut down, crashed, cannot connect now
+    asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,  # a fail-over under way: this server is not the primary any more
+    asyncpg.InvalidCachedStatementError,
+)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same work may succeed when it is tried again later."""
+    return isinstance(error, _TRANSIENT)

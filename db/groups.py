@@ -1,0 +1,165 @@
+"""Groups, their conditions, and the rule set they make up."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from db import locks
+from db.queries import load
+from rules.model import Comparison, Condition, ConditionType, GroupRules
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from db.clients import AnyConnection
+
+_groups: Final = load("groups")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group as it is stored."""
+
+    group_id: str
+    name: str
+    description: str = ""
+    currency_rates: dict[str, str] = field(default_factory=dict)
+    allow_service_suspension: bool = False
+    allow_service_deletion: bool = False
+    ignore_service_limit: bool = False
+    upon_registration: bool = False
+    upon_change: bool | None = None
+    """None = on where `upon_registration` or `periodic` is on."""
+    periodic: bool = False
+    schedule: str | None = None
+    timezone: str = "UTC"
+    exclude: bool = False
+    keep_manual: bool = False
+    hold_leaves_percent: Decimal | None = None
+    hold_leaves_count: int | None = None
+    """Both None = a run is never held."""
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGroup:
+    """A group with what the database adds."""
+
+    group: Group
+    version: int
+    updated_at: datetime
+    updated_by: str
+
+
+_FIELDS: Final = tuple(name for name in Group.__dataclass_fields__ if name != "conditions")
+_WITHOUT_VALUE: Final = frozenset({Comparison.IS_SET, Comparison.IS_NOT_SET})
+_WITH_LIST: Final = frozenset({Comparison.ONE_OF, Comparison.NONE_OF})
+
+
+def _condition(row: Record) -> Condition:
+    comparison = Comparison(row["comparison"])
+    value: str | tuple[str, ...] | None = None
+    if comparison in _WITH_LIST:
+        value = tuple(row["value"])
+    elif comparison not in _WITHOUT_VALUE:
+        value = row["value"][0]
+    return Condition(
+        row["condition_group"],
+        ConditionType(row["type"]),
+        comparison,
+        value,
+        row["parameter"],
+        row["include_inactive"],
+    )
+
+
+async def hold_rules(connection: AnyConnection) -> int:
+    """Keep the rules from changing until the transaction ends; answers the rule set's version.
+
+    Waits while a command that changes rules is under way. The version is read by a statement of
+    its own: one that began before the lock was granted could see the version before the change.
+    """
+    await _groups.lock_rules_shared(connection, namespace=locks.NAMESPACE, lock=locks.RULES)
+    version: int = await _groups.rules_version(connection)
+    return version
+
+
+async def hold_rules_alone(connection: AnyConnection) -> None:
+    """Keep everybody from evaluating until the transaction ends: waits for the batches under way."""
+    await _groups.lock_rules(connection, namespace=locks.NAMESPACE, lock=locks.RULES)
+
+
+async def rules_since(connection: AnyConnection, version: int) -> list[GroupRules]:
+    """The rules of the groups written after `version` of the rule set (0 = of all)."""
+    conditions: dict[str, list[Condition]] = {}
+    for row in await _groups.conditions_since(connection, version=version):
+        conditions.setdefault(row["group_id"], []).append(_condition(row))
+    return [
+        GroupRules(
+            row["group_id"],
+            tuple(conditions.get(row["group_id"], ())),
+            row["upon_registration"],
+            row["upon_change"],
+            row["exclude"],
+            row["keep_manual"],
+        )
+        for row in await _groups.groups_since(connection, version=version)
+    ]
+
+
+async def find(connection: AnyConnection, group_id: str) -> StoredGroup | None:
+    """One group, or None where there is none of this id."""
+    row = await _groups.group(connection, group_id=group_id)
+    if row is None:
+        return None
+    conditions = await _groups.conditions(connection, group_id=group_id)
+    group = Group(
+        **{name: row[name] for name in _FIELDS},
+        conditions=tuple(_condition(condition) for condition in conditions),
+    )
+    return StoredGroup(group, row["version"], row["updated_at"], row["updated_by"])
+
+
+async def existing(connection: AnyConnection, group_ids: Collection[str]) -> set[str]:
+    """Which of these groups exist."""
+    return {row["group_id"] for row in await _groups.existing(connection, group_ids=list(group_ids))}
+
+
+async def store(connection: AnyConnection, stored: StoredGroup) -> None:
+    """Write a group whole, and raise the rule set's version. The rules must be held alone."""
+    group = stored.group
+    values: dict[str, Any] = {name: getattr(group, name) for name in _FIELDS}
+    await _groups.store(
+        connection,
+        **values,
+        version=stored.version,
+        updated_at=stored.updated_at,
+        updated_by=stored.updated_by,
+        rules_version=await _groups.raise_rules_version(connection),
+    )
+    await _groups.erase_conditions(connection, group_id=group.group_id)
+    await _groups.store_condition(connection, _condition_rows(group.group_id, group.conditions))
+
+
+def _condition_rows(group_id: str, conditions: Sequence[Condition]) -> list[dict[str, Any]]:
+    return [
+        {
+            "group_id": group_id,
+            "position": position,
+            "condition_group": condition.condition_group,
+            "type": condition.type.value,
+            "comparison": condition.comparison.value,
+            "value": [condition.value]
+            if isinstance(condition.value, str)
+            else None
+            if condition.value is None
+            else list(condition.value),
+            "parameter": condition.parameter,
+            "include_inactive": condition.include_inactive,
+        }
+        for position, condition in enumerate(conditions)
+    ]

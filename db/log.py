@@ -1,0 +1,129 @@
+"""The log: what the relay sends on, appended as the last step of a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
+
+from db import locks
+from db.queries import load
+
+if TYPE_CHECKING:
+    from db.clients import AnyConnection
+
+_log: Final = load("log")
+
+KEPT_HEADER: Final = "client-groups.kept"
+"""Header of a record that stands for a larger one; its value is the kept_id of that one."""
+LARGEST_RECORD: Final = 900_000
+"""Bytes of key, value and headers together. Topics take 4 MiB and producers send 1 MiB by default,
+so that what is smaller goes through everywhere with room for the record's own framing."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    """A client joined or left a group."""
+
+    client_id: str
+    version: int
+    group_id: str
+    joined: bool
+    source: str
+    moment: str
+    changed_at: datetime
+    cause: str
+    actor: str | None = None
+    reason: str | None = None
+    run_id: str | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record that goes out as it is."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+    timestamp_ms: int | None = None
+    """None = the time of sending."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of key, value and headers together."""
+        return (
+            len(self.key or b"")
+            + len(self.value or b"")
+            + sum(len(name) + len(value or b"") for name, value in self.headers)
+        )
+
+
+async def append(
+    connection: AnyConnection,
+    *,
+    history: Sequence[HistoryRow] = (),
+    snapshots: Sequence[str] = (),
+    records: Sequence[Outgoing] = (),
+    trace: Sequence[tuple[str, int, int]] = (),
+) -> bool:
+    """Append to the log; answers whether there was anything to append.
+
+    Waits for other transactions that are at this step, and holds the log until the transaction
+    ends: commit at once. `snapshots` are clients whose present memberships are to be published
+    though no version of theirs is new; `trace` is (topic, partition, offset) of the records taken.
+    """
+    if not (history or snapshots or records or trace):
+        return False
+    records = [await _fitting(connection, record) for record in records]
+    await _log.lock(connection, namespace=locks.NAMESPACE, lock=locks.LOG)
+    if history:
+        await _log.append_history(
+            connection,
+            client_ids=[row.client_id for row in history],
+            group_ids=[row.group_id for row in history],
+            **{
+                name: list(map(attrgetter(name), history))
+                for name in (
+                    "version", "joined", "source", "moment", "changed_at", "cause",
+                    "actor", "reason", "run_id", "traceparent",
+                )
+            },
+        )  # fmt: skip
+    if snapshots:
+        await _log.append_snapshots(connection, client_ids=snapshots)
+    for record in records:
+        await _log.append_record(connection, **_columns(record))
+    if trace:
+        topics, partitions, offsets = map(list, zip(*trace, strict=True))
+        await _log.append_trace(connection, topic=topics, partition=partitions, kafka_offset=offsets)
+    return True
+
+
+def _columns(record: Outgoing) -> dict[str, object]:
+    return {
+        "topic": record.topic,
+        "key": record.key,
+        "value": record.value,
+        "header_names": [name for name, _ in record.headers],
+        "header_values": [value for _, value in record.headers],
+        "timestamp_ms": record.timestamp_ms,
+    }
+
+
+async def _fitting(connection: AnyConnection, record: Outgoing) -> Outgoing:
+    """The record itself, or a small one in its place where it is larger than its topic takes."""
+    if record.size <= LARGEST_RECORD:
+        return record
+    kept_id: int = await _log.keep_record(connection, **_columns(record))
+    small = [(name, value) for name, value in record.headers if len(value or b"") <= LARGEST_RECORD // 100]
+    return Outgoing(
+        record.topic,
+        record.key if len(record.key or b"") <= LARGEST_RECORD // 100 else None,
+        None,
+        [*small[:100], (KEPT_HEADER, str(kept_id).encode())],
+        record.timestamp_ms,
+    )

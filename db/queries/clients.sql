@@ -1,0 +1,128 @@
+-- name: insert_missing
+-- Create the rows of clients that have none, in id order, and name those created: what is not there cannot be locked.
+INSERT INTO clients (client_id)
+SELECT u.client_id
+FROM unnest(:client_ids::text[]) AS u (client_id)
+WHERE NOT EXISTS (SELECT FROM clients AS c WHERE c.client_id = u.client_id)
+ORDER BY u.client_id COLLATE "C"
+ON CONFLICT DO NOTHING
+RETURNING client_id;
+
+-- name: lock
+-- Lock clients in id order and read their rows; NO KEY, so that references to them can still be checked.
+SELECT client_id, registered_at, deleted_at, version,
+       country, country_at, country_order,
+       ip, ip_at, ip_order, geoip_country, geoip_build,
+       provider_id, provider_at, provider_order,
+       authorization_method, authorization_method_at, authorization_method_order,
+       request_parameters, request_parameters_at, request_parameters_order
+FROM clients
+WHERE client_id = ANY (:client_ids::text[])
+ORDER BY client_id
+FOR NO KEY UPDATE;
+
+-- name: payers
+-- The payers of clients, the deleted ones too.
+SELECT client_id, payer_id, status, active, deleted, changed_at, change_order
+FROM payers
+WHERE client_id = ANY (:client_ids::text[]);
+
+-- name: verifications
+-- What is known of the verification methods of clients.
+SELECT client_id, method, passed_at, passed_order, revoked_at, revoked_order, failed_at, failed_order
+FROM verifications
+WHERE client_id = ANY (:client_ids::text[]);
+
+-- name: store_facts!
+-- Write the facts of locked clients, whole rows.
+UPDATE clients AS c
+SET registered_at = u.registered_at,
+    deleted_at = u.deleted_at,
+    version = u.version,
+    country = u.country,
+    country_at = u.country_at,
+    country_order = u.country_order,
+    ip = u.ip,
+    ip_at = u.ip_at,
+    ip_order = u.ip_order,
+    geoip_country = u.geoip_country,
+    geoip_build = u.geoip_build,
+    provider_id = u.provider_id,
+    provider_at = u.provider_at,
+    provider_order = u.provider_order,
+    authorization_method = u.authorization_method,
+    authorization_method_at = u.authorization_method_at,
+    authorization_method_order = u.authorization_method_order,
+    request_parameters = u.request_parameters,
+    request_parameters_at = u.request_parameters_at,
+    request_parameters_order = u.request_parameters_order
+FROM unnest(
+    :client_ids::text[], :registered_at::timestamptz[], :deleted_at::timestamptz[], :version::bigint[],
+    :country::text[], :country_at::timestamptz[], :country_order::bigint[],
+    :ip::text[], :ip_at::timestamptz[], :ip_order::bigint[],
+    :geoip_country::text[], :geoip_build::bigint[],
+    :provider_id::text[], :provider_at::timestamptz[], :provider_order::bigint[],
+    :authorization_method::text[], :authorization_method_at::timestamptz[],
+    :authorization_method_order::bigint[],
+    :request_parameters::jsonb[], :request_parameters_at::timestamptz[], :request_parameters_order::bigint[]
+) AS u (
+    client_id, registered_at, deleted_at, version,
+    country, country_at, country_order,
+    ip, ip_at, ip_order,
+    geoip_country, geoip_build,
+    provider_id, provider_at, provider_order,
+    authorization_method, authorization_method_at, authorization_method_order,
+    request_parameters, request_parameters_at, request_parameters_order
+)
+WHERE c.client_id = u.client_id;
+
+-- name: store_versions!
+-- Write the versions of locked clients whose facts stayed as they were.
+UPDATE clients AS c
+SET version = u.version
+FROM unnest(:client_ids::text[], :version::bigint[]) AS u (client_id, version)
+WHERE c.client_id = u.client_id;
+
+-- name: store_payers!
+-- Write payers of locked clients.
+INSERT INTO payers (client_id, payer_id, status, active, deleted, changed_at, change_order)
+SELECT *
+FROM unnest(
+    :client_ids::text[], :payer_ids::text[], :status::text[], :active::boolean[], :deleted::boolean[],
+    :changed_at::timestamptz[], :change_order::bigint[]
+)
+ON CONFLICT (client_id, payer_id) DO UPDATE
+SET status = excluded.status,
+    active = excluded.active,
+    deleted = excluded.deleted,
+    changed_at = excluded.changed_at,
+    change_order = excluded.change_order;
+
+-- name: erase_payers!
+-- Erase payers of locked clients: the client was deleted.
+DELETE FROM payers AS p
+USING unnest(:client_ids::text[], :payer_ids::text[]) AS u (client_id, payer_id)
+WHERE p.client_id = u.client_id AND p.payer_id = u.payer_id;
+
+-- name: store_verifications!
+-- Write verification methods of locked clients.
+INSERT INTO verifications (client_id, method, passed_at, passed_order, revoked_at, revoked_order,
+                           failed_at, failed_order)
+SELECT *
+FROM unnest(
+    :client_ids::text[], :method::text[], :passed_at::timestamptz[], :passed_order::bigint[],
+    :revoked_at::timestamptz[], :revoked_order::bigint[], :failed_at::timestamptz[], :failed_order::bigint[]
+)
+ON CONFLICT (client_id, method) DO UPDATE
+SET passed_at = excluded.passed_at,
+    passed_order = excluded.passed_order,
+    revoked_at = excluded.revoked_at,
+    revoked_order = excluded.revoked_order,
+    failed_at = excluded.failed_at,
+    failed_order = excluded.failed_order;
+
+-- name: erase_verifications!
+-- Erase verification methods of locked clients: the client was deleted.
+DELETE FROM verifications AS v
+USING unnest(:client_ids::text[], :method::text[]) AS u (client_id, method)
+WHERE v.client_id = u.client_id AND v.method = u.method;

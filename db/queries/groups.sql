@@ -1,0 +1,86 @@
+-- name: lock_rules_shared!
+-- Hold the rules as they are until the transaction ends; others may hold them too.
+SELECT pg_advisory_xact_lock_shared(:namespace, :lock);
+
+-- name: lock_rules!
+-- Hold the rules alone until the transaction ends: waits for the batches under way.
+SELECT pg_advisory_xact_lock(:namespace, :lock);
+
+-- name: rules_version$
+-- The version of the rule set as a whole.
+SELECT version FROM rule_set;
+
+-- name: raise_rules_version$
+-- Raise the version of the rule set; answers the new one.
+UPDATE rule_set SET version = version + 1 RETURNING version;
+
+-- name: groups_since
+-- The rules of groups written after a version of the rule set.
+SELECT group_id, upon_registration, coalesce(upon_change, upon_registration OR periodic) AS upon_change,
+       exclude, keep_manual
+FROM groups
+WHERE rules_version > :version
+ORDER BY group_id;
+
+-- name: conditions_since
+-- The conditions of groups written after a version of the rule set, in the order given.
+SELECT c.group_id, c.condition_group, c.type, c.comparison, c.value, c.parameter, c.include_inactive
+FROM conditions AS c
+JOIN groups AS g ON g.group_id = c.group_id
+WHERE g.rules_version > :version
+ORDER BY c.group_id, c.position;
+
+-- name: group^
+-- One group.
+SELECT * FROM groups WHERE group_id = :group_id;
+
+-- name: conditions
+-- The conditions of one group, in the order given.
+SELECT condition_group, type, comparison, value, parameter, include_inactive
+FROM conditions
+WHERE group_id = :group_id
+ORDER BY position;
+
+-- name: existing
+-- Which of these groups exist.
+SELECT group_id FROM groups WHERE group_id = ANY (:group_ids::text[]);
+
+-- name: store!
+-- Write a group.
+INSERT INTO groups (group_id, name, description, currency_rates, allow_service_suspension, allow_service_deletion,
+                    ignore_service_limit, upon_registration, upon_change, periodic, schedule, timezone, exclude,
+                    keep_manual, hold_leaves_percent, hold_leaves_count, version, updated_at, updated_by,
+                    rules_version)
+VALUES (:group_id, :name, :description, :currency_rates, :allow_service_suspension, :allow_service_deletion,
+        :ignore_service_limit, :upon_registration, :upon_change, :periodic, :schedule, :timezone, :exclude,
+        :keep_manual, :hold_leaves_percent, :hold_leaves_count, :version, :updated_at, :updated_by,
+        :rules_version)
+ON CONFLICT (group_id) DO UPDATE
+SET name = excluded.name,
+    description = excluded.description,
+    currency_rates = excluded.currency_rates,
+    allow_service_suspension = excluded.allow_service_suspension,
+    allow_service_deletion = excluded.allow_service_deletion,
+    ignore_service_limit = excluded.ignore_service_limit,
+    upon_registration = excluded.upon_registration,
+    upon_change = excluded.upon_change,
+    periodic = excluded.periodic,
+    schedule = excluded.schedule,
+    timezone = excluded.timezone,
+    exclude = excluded.exclude,
+    keep_manual = excluded.keep_manual,
+    hold_leaves_percent = excluded.hold_leaves_percent,
+    hold_leaves_count = excluded.hold_leaves_count,
+    version = excluded.version,
+    updated_at = excluded.updated_at,
+    updated_by = excluded.updated_by,
+    rules_version = excluded.rules_version;
+
+-- name: erase_conditions!
+-- Erase the conditions of a group, before others take their place.
+DELETE FROM conditions WHERE group_id = :group_id;
+
+-- name: store_condition*!
+-- Write a condition.
+INSERT INTO conditions (group_id, position, condition_group, type, comparison, value, parameter, include_inactive)
+VALUES (:group_id, :position, :condition_group, :type, :comparison, :value, :parameter, :include_inactive);

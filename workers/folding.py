@@ -1,0 +1,210 @@
+"""Folds one event into a client, and says what it changed. Pure; contracts.md, *Order* to *Deletion*.
+
+A record that is stale, repeated or not newer than the client's deletion changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from db.clients import FACT_FIELDS, Client, Fact, Payer, Verification
+from db.stamps import CHANGED, REGISTERED, Stamp, order
+from events.clients import ClientChanged, ClientDeleted, ClientRegistered
+from events.payers import PayerChanged
+from events.record import Record
+from events.verifications import VerificationCompleted
+from rules import attributes
+from rules.model import Facts, Unknown
+from rules.model import Payer as PayerFact
+
+ClientEvent = ClientRegistered | ClientChanged | ClientDeleted | PayerChanged | VerificationCompleted
+LookUp = Callable[[str], tuple[str | None, int | None]]
+"""From an address to its country and the build of the GeoIP database asked (None = none could be read)."""
+
+
+@dataclass(slots=True)
+class Effect:
+    """What an event did to a client."""
+
+    attributes: set[str] = field(default_factory=set)
+    """The facts that are different now, as rules name them."""
+    registered: bool = False
+    """The client became registered by it, so that this is the moment of registration."""
+    deleted: bool = False
+    """The client was deleted, as of `Client.deleted_at`."""
+    row: bool = False
+    """The client's own row is to be written."""
+    payers: set[str] = field(default_factory=set)
+    verifications: set[str] = field(default_factory=set)
+    """Payers and methods to be written, or erased where the client has them no more."""
+
+
+NOTHING: Final = Effect()
+_ATTRIBUTES: Final = {
+    "country": attributes.COUNTRY,
+    "provider_id": attributes.PROVIDER,
+    "authorization_method": attributes.AUTHORIZATION_METHOD,
+}
+
+
+def fold(client: Client, event: ClientEvent, record: Record, look_up: LookUp) -> Effect:
+    """Fold `event`, read from `record`, into `client`."""
+    if client.deleted_at is not None and event.time <= client.deleted_at:
+        return NOTHING
+    if isinstance(event, ClientRegistered):
+        return _register(client, event, record, look_up)
+    if isinstance(event, ClientChanged):
+        effect = Effect()
+        _fold_fields(
+            client, event, Stamp(event.time, order(record.offset, record.partition, CHANGED)), look_up, effect
+        )
+        return effect
+    stamp = Stamp(event.time, order(record.offset, record.partition))
+    if isinstance(event, PayerChanged):
+        return _change_payer(client, event, stamp)
+    if isinstance(event, VerificationCompleted):
+        return _verify(client, event, stamp)
+    return _delete(client, event.time)
+
+
+def _register(client: Client, event: ClientRegistered, record: Record, look_up: LookUp) -> Effect:
+    effect = Effect(registered=client.registered_at is None)
+    if client.registered_at is None or event.time > client.registered_at:
+        client.registered_at = event.time
+        effect.row = True
+    stamp = Stamp(event.time, order(record.offset, record.partition, REGISTERED))
+    _fold_fields(client, event, stamp, look_up, effect)
+    return effect
+
+
+def _fold_fields(
+    client: Client, event: ClientRegistered | ClientChanged, stamp: Stamp, look_up: LookUp, effect: Effect
+) -> None:
+    present = event.model_fields_set
+    for name in FACT_FIELDS:
+        if name not in present:
+            continue
+        fact: Fact = getattr(client, name)
+        if fact.stamp is not None and stamp <= fact.stamp:
+            continue
+        before, value = fact.value, getattr(event, name) or None
+        fact.value, fact.stamp = value, stamp
+        effect.row = True
+        if name == "ip":
+            _learn_address(client, before, look_up, effect)
+        elif before == value:
+            continue
+        elif name == "request_parameters":
+            effect.attributes |= _changed_parameters(before or {}, value or {})
+        else:
+            effect.attributes.add(_ATTRIBUTES[name])
+
+
+def _changed_parameters(before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:
+    return {
+        attributes.request_parameter(name)
+        for name in before.keys() | after.keys()
+        if before.get(name) != after.get(name)
+    }
+
+
+def _learn_address(client: Client, before: Any, look_up: LookUp, effect: Effect) -> None:
+    ip: str | None = client.ip.value
+    if ip == before and (ip is None or client.geoip_build is not None):
+        return
+    known = geoip_country(client)
+    client.geoip_country, client.geoip_build = (None, None) if ip is None else look_up(ip)
+    if geoip_country(client) != known:
+        effect.attributes.add(attributes.GEOIP_COUNTRY)
+
+
+def _change_payer(client: Client, event: PayerChanged, stamp: Stamp) -> Effect:
+    payer = client.payers.get(event.payer_id)
+    if payer is not None and stamp <= payer.stamp:
+        return NOTHING
+    there = payer is not None and not payer.deleted
+    effect = Effect(payers={event.payer_id})
+    if event.deleted:
+        client.payers[event.payer_id] = Payer(event.status, active=False, deleted=True, stamp=stamp)
+        changed = there
+    else:
+        active = event.active
+        if active is None:
+            active = payer.active if payer is not None and there else True
+        client.payers[event.payer_id] = Payer(event.status, active, deleted=False, stamp=stamp)
+        changed = payer is None or not there or (payer.status, payer.active) != (event.status, active)
+    if changed:
+        effect.attributes.add(attributes.PAYERS)
+    return effect
+
+
+def _verify(client: Client, event: VerificationCompleted, stamp: Stamp) -> Effect:
+    verification = client.verifications.setdefault(event.method, Verification())
+    before = verification.is_passed
+    newest: Stamp | None = getattr(verification, event.result)
+    if newest is not None and stamp <= newest:
+        return NOTHING
+    setattr(verification, event.result, stamp)
+    effect = Effect(verifications={event.method})
+    if verification.is_passed != before:
+        effect.attributes.add(attributes.VERIFICATIONS)
+    return effect
+
+
+def _delete(client: Client, deleted_at: datetime) -> Effect:
+    client.deleted_at = deleted_at
+    effect = Effect(deleted=True, row=True)
+    if client.registered_at is not None:
+        if client.registered_at <= deleted_at:
+            client.registered_at = None
+        else:
+            effect.registered = True  # the newer registration stands, and is checked as one
+    for name in FACT_FIELDS:
+        fact: Fact = getattr(client, name)
+        if fact.stamp is not None and fact.stamp.at <= deleted_at:
+            setattr(client, name, Fact())
+            if name == "ip":
+                client.geoip_country = client.geoip_build = None
+    for payer_id in [key for key, payer in client.payers.items() if payer.stamp.at <= deleted_at]:
+        del client.payers[payer_id]
+        effect.payers.add(payer_id)
+    for method, verification in list(client.verifications.items()):
+        kept = Verification(
+            *(
+                None if stamp is None or stamp.at <= deleted_at else stamp
+                for stamp in (verification.passed, verification.revoked, verification.failed)
+            )
+        )
+        if kept != verification:
+            effect.verifications.add(method)
+            client.verifications[method] = kept
+            if kept == Verification():
+                del client.verifications[method]
+    return effect
+
+
+def geoip_country(client: Client) -> str | Unknown | None:
+    """The country of the client's address; unknown where there is no address or it was never looked up."""
+    if client.ip.value is None or client.geoip_build is None:
+        return Unknown.UNKNOWN
+    return client.geoip_country
+
+
+def facts_of(client: Client) -> Facts:
+    """What rules read of a registered client."""
+    return Facts(
+        client.country.value,
+        geoip_country(client),
+        client.provider_id.value,
+        client.authorization_method.value,
+        client.request_parameters.value or {},
+        frozenset(
+            PayerFact(payer.status, payer.active)
+            for payer in client.payers.values()
+            if not payer.deleted and payer.status is not None
+        ),
+        frozenset(method for method, verification in client.verifications.items() if verification.is_passed),
+    )

@@ -1,0 +1,129 @@
+"""Between a group on the wire and a group in the database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from db import usage
+from db.clients import AnyConnection
+from db.groups import Group, StoredGroup
+from db.log import Outgoing
+from events.encode import headers
+from events.groups import Group as WireGroup
+from events.topics import CLIENT_GROUPS
+from rules.model import Comparison, Condition, ConditionType
+
+
+def group_of(given: WireGroup) -> Group:
+    """The group as it is stored."""
+    switches = given.auto_assignment
+    held = switches.hold_leaves_over
+    return Group(
+        group_id=given.group,
+        name=given.name,
+        description=given.description,
+        currency_rates=dict(given.currency_rates),
+        allow_service_suspension=given.allow_service_suspension,
+        allow_service_deletion=given.allow_service_deletion,
+        ignore_service_limit=given.ignore_service_limit,
+        upon_registration=switches.upon_registration,
+        upon_change=switches.upon_change,
+        periodic=switches.periodic,
+        schedule=switches.schedule,
+        timezone=switches.timezone,
+        exclude=switches.exclude,
+        keep_manual=switches.keep_manual,
+        hold_leaves_percent=None if held is None else Decimal(str(held.percent)),
+        hold_leaves_count=None if held is None else held.count,
+        conditions=tuple(
+            Condition(
+                condition.condition_group,
+                ConditionType(condition.type),
+                Comparison(condition.comparison),
+                tuple(condition.value) if isinstance(condition.value, list) else condition.value,
+                condition.parameter,
+                condition.include_inactive,
+            )
+            for condition in given.conditions
+        ),
+    )
+
+
+def _number(value: Decimal) -> int | float:
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def wire_of(group: Group) -> dict[str, Any]:
+    """The fields of put-group, the effective `upon_change` among them."""
+    held = (
+        None
+        if group.hold_leaves_percent is None
+        else {"percent": _number(group.hold_leaves_percent), "count": group.hold_leaves_count}
+    )
+    return {
+        "group": group.group_id,
+        "name": group.name,
+        "description": group.description,
+        "currency_rates": group.currency_rates,
+        "allow_service_suspension": group.allow_service_suspension,
+        "allow_service_deletion": group.allow_service_deletion,
+        "ignore_service_limit": group.ignore_service_limit,
+        "auto_assignment": {
+            "upon_registration": group.upon_registration,
+            "upon_change": (group.upon_registration or group.periodic)
+            if group.upon_change is None
+            else group.upon_change,
+            "periodic": group.periodic,
+            "schedule": group.schedule,
+            "timezone": group.timezone,
+            "exclude": group.exclude,
+            "keep_manual": group.keep_manual,
+            "hold_leaves_over": held,
+        },
+        "conditions": [_condition(condition) for condition in group.conditions],
+    }
+
+
+def _condition(condition: Condition) -> dict[str, Any]:
+    wire: dict[str, Any] = {
+        "condition_group": condition.condition_group,
+        "type": condition.type.value,
+        "comparison": condition.comparison.value,
+    }
+    if condition.value is not None:
+        wire["value"] = condition.value
+    if condition.parameter is not None:
+        wire["parameter"] = condition.parameter
+    if condition.include_inactive:
+        wire["include_inactive"] = True
+    return wire
+
+
+async def group_record(
+    connection: AnyConnection,
+    stored: StoredGroup,
+    *,
+    ce_id: str,
+    now: datetime,
+    traceparent: str | None = None,
+) -> Outgoing:
+    """The record of client-groups that says how the group is now."""
+    value = wire_of(stored.group) | {
+        "version": stored.version,
+        "updated_at": stored.updated_at.astimezone(UTC),
+        "updated_by": stored.updated_by,
+        "used_by": [
+            {"kind": reference.kind, "ref_id": reference.ref_id, "title": reference.title}
+            for reference in await usage.of_group(connection, stored.group.group_id)
+        ],
+    }
+    return Outgoing(
+        CLIENT_GROUPS.name,
+        stored.group.group_id.encode(),
+        orjson.dumps(value, option=orjson.OPT_UTC_Z),
+        headers(CLIENT_GROUPS.name, ce_id, now, stored.group.group_id, traceparent),
+    )

@@ -1,0 +1,31 @@
+"""group-usage-changed: keeps what refers to a group, newest record first, and publishes the group anew."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from db import groups, usage
+from db.clients import AnyConnection
+from db.log import Outgoing
+from db.stamps import Stamp, order
+from db.usage import Reference
+from events.record import Record
+from events.usage import GroupUsageChanged
+from workers.group_records import group_record
+
+
+async def take_usage(
+    connection: AnyConnection, event: GroupUsageChanged, record: Record, now: datetime
+) -> list[Outgoing]:
+    """Keep the reference; answers the group's record where the group exists."""
+    written = await usage.store(
+        connection,
+        event.group,
+        Reference(event.kind, event.ref_id, event.title),
+        used=event.used,
+        stamp=Stamp(event.time, order(record.offset, record.partition)),
+    )
+    stored = await groups.find(connection, event.group) if written else None
+    if stored is None:
+        return []
+    return [await group_record(connection, stored, ce_id=record.cause, now=now)]

@@ -1,0 +1,258 @@
+"""The work on some clients within one transaction: decided event by event, written once, net.
+
+Each event is checked in its order, as if alone; what happens and is undone within one transaction
+leaves no trace. `Work` is built on locked clients, takes decisions in memory, and `store` writes
+what is different in the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from db import clients as clients_table
+from db.clients import Client, Membership
+from db.log import HistoryRow
+from rules.membership import check
+from rules.model import Moment, Source
+from workers.folding import ClientEvent, Effect, LookUp, facts_of, fold
+
+if TYPE_CHECKING:
+    from db.clients import AnyConnection
+    from events.record import Record
+    from rules.ruleset import RuleSet
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why memberships change, as it goes into the history."""
+
+    moment: Moment
+    cause: str
+    """topic/partition/offset of the record that decided, or run/<run_id>."""
+    at: datetime
+    """The worker's clock: when the decision was taken."""
+    traceparent: str | None = None
+    actor: str | None = None
+    reason: str | None = None
+    run_id: str | None = None
+
+
+@dataclass(slots=True)
+class Touched:
+    """A locked client, and what became of it since."""
+
+    client: Client
+    memberships_before: dict[str, Membership]
+    causes: dict[str, Cause] = field(default_factory=dict)
+    """Group -> what decided last about its membership."""
+    row: bool = False
+    deleted: bool = False
+    payers: set[str] = field(default_factory=set)
+    verifications: set[str] = field(default_factory=set)
+
+    def join(self, group: str, source: Source, said_at: datetime, cause: Cause) -> None:
+        """Put the client into a group it is not in."""
+        self.client.memberships[group] = Membership(
+            source.value, cause.at, said_at, cause.cause, cause.actor, cause.reason
+        )
+        self.causes[group] = cause
+
+    def leave(self, group: str, cause: Cause) -> None:
+        """Take the client out of a group it is in."""
+        del self.client.memberships[group]
+        self.causes[group] = cause
+
+    def was_deleted_after(self, said_at: datetime) -> bool:
+        """Whether what was said then is ignored, since the client was deleted later."""
+        deleted_at = self.client.deleted_at
+        return deleted_at is not None and said_at <= deleted_at
+
+    def note(self, effect: Effect) -> None:
+        """Remember what is to be written of the facts."""
+        self.row |= effect.row
+        self.deleted |= effect.deleted
+        self.payers |= effect.payers
+        self.verifications |= effect.verifications
+
+
+class Work:
+    """The clients of one transaction, under one version of the rules."""
+
+    def __init__(self, clients: Mapping[str, Client], rules: RuleSet) -> None:
+        """`clients` are locked by the transaction, and `rules` held, until it ends."""
+        self._rules = rules
+        self._touched = {
+            client_id: Touched(client, dict(client.memberships)) for client_id, client in clients.items()
+        }
+
+    def __getitem__(self, client_id: str) -> Touched:
+        """One of the clients. Raises KeyError for one that is not locked."""
+        return self._touched[client_id]
+
+    def take(
+        self,
+        event: ClientEvent,
+        record: Record,
+        look_up: LookUp,
+        at: datetime,
+        traceparent: str | None = None,
+    ) -> None:
+        """Fold one event into its client, and check the groups for which this is a moment to.
+
+        `at` is the worker's clock.
+        """
+
+        def because(moment: Moment) -> Cause:
+            return Cause(moment, record.cause, at, traceparent)
+
+        touched = self._touched[event.client_id]
+        effect = fold(touched.client, event, record, look_up)
+        touched.note(effect)
+        if effect.deleted:
+            self._forget(touched, because(Moment.CLIENT_DELETED))
+        if effect.registered:
+            self._check(touched, self._rules.upon_registration, because(Moment.REGISTRATION))
+        elif effect.attributes and touched.client.registered_at is not None:
+            checked = self._rules.upon_change & self._rules.readers(effect.attributes)
+            self._check(touched, checked, because(Moment.CHANGE))
+
+    def _check(self, touched: Touched, checked: int, cause: Cause) -> None:
+        if not checked:
+            return
+        client, rules = touched.client, self._rules
+        members = manual = 0
+        for group, membership in client.memberships.items():
+            bit = rules.bit(group)
+            if bit is not None:
+                members |= 1 << bit
+                if membership.source == Source.MANUAL:
+                    manual |= 1 << bit
+        change = check(
+            rules,
+            rules.evaluate(facts_of(client)),
+            checked=checked,
+            members=members,
+            manual=manual,
+            may_leave=cause.moment is not Moment.REGISTRATION,
+        )
+        for group in rules.decode(change.leaves):
+            touched.leave(group, cause)
+        for group in rules.decode(change.joins):
+            touched.join(group, Source.RULE, cause.at, cause)
+
+    @staticmethod
+    def _forget(touched: Touched, cause: Cause) -> None:
+        """A deleted client leaves its groups, but those it was put into by hand since."""
+        deleted_at = touched.client.deleted_at
+        for group, membership in list(touched.client.memberships.items()):
+            said_later = deleted_at is not None and membership.source_at > deleted_at
+            if not (membership.source == Source.MANUAL and said_later):
+                touched.leave(group, cause)
+
+    def put_in(self, client_id: str, group: str, said_at: datetime, cause: Cause) -> bool:
+        """Put a client into a group by hand (mission M1-M3); answers whether that changed anything.
+
+        A member by rule becomes one by hand. Nothing happens to a client deleted later than `said_at`.
+        """
+        touched = self._touched[client_id]
+        if touched.was_deleted_after(said_at):
+            return False
+        membership = touched.client.memberships.get(group)
+        if membership is None:
+            touched.join(group, Source.MANUAL, said_at, cause)
+            return True
+        if membership.source == Source.MANUAL:
+            return False
+        touched.client.memberships[group] = Membership(
+            Source.MANUAL.value, membership.since, said_at, cause.cause, cause.actor, cause.reason
+        )
+        return True
+
+    def take_out(self, client_id: str, group: str, said_at: datetime, cause: Cause) -> bool:
+        """Take a client out of a group by hand; answers whether it was in it."""
+        touched = self._touched[client_id]
+        if group not in touched.client.memberships or touched.was_deleted_after(said_at):
+            return False
+        touched.leave(group, cause)
+        return True
+
+    async def store(self, connection: AnyConnection) -> tuple[list[HistoryRow], list[str]]:
+        """Write what is different now, all but the log.
+
+        Answers the rows that the membership history is to get, in version order for each client,
+        and the clients whose memberships are to be published though no version is new.
+        """
+        history: list[HistoryRow] = []
+        snapshots: list[str] = []
+        changed: list[tuple[str, str, Membership]] = []
+        erased: list[tuple[str, str]] = []
+        versions: list[Client] = []
+        for client_id, touched in self._touched.items():
+            rows = list(_history_of(touched))
+            if rows:
+                history += rows
+                touched.client.version = rows[-1].version
+                if not touched.row:
+                    versions.append(touched.client)
+            before, after = touched.memberships_before, touched.client.memberships
+            differing = [
+                (client_id, group, membership)
+                for group, membership in after.items()
+                if group not in before or before[group].source != membership.source
+            ]
+            changed += differing
+            erased += [(client_id, group) for group in before.keys() - after.keys()]
+            if not rows and (differing or touched.deleted):
+                snapshots.append(client_id)
+        await clients_table.store_facts(connection, [t.client for t in self._touched.values() if t.row])
+        await clients_table.store_versions(connection, versions)
+        await clients_table.store_payers(connection, *_written(self._touched.values(), "payers"))
+        await clients_table.store_verifications(
+            connection, *_written(self._touched.values(), "verifications")
+        )
+        await clients_table.store_memberships(connection, changed, erased)
+        return history, snapshots
+
+
+def _history_of(touched: Touched) -> Iterator[HistoryRow]:
+    """The net joins and leaves, each with what decided last about it; leaves first."""
+    client, before, after = touched.client, touched.memberships_before, touched.client.memberships
+    version = client.version
+    left = [group for group in before if group not in after]
+    joined = [group for group in after if group not in before]
+    for groups, is_join in ((left, False), (joined, True)):
+        for group in groups:
+            version += 1
+            cause = touched.causes[group]
+            yield HistoryRow(
+                client.client_id,
+                version,
+                group,
+                is_join,
+                (after if is_join else before)[group].source,
+                cause.moment.value,
+                cause.at,
+                cause.cause,
+                cause.actor,
+                cause.reason,
+                cause.run_id,
+                cause.traceparent,
+            )
+
+
+def _written(
+    touched: Iterable[Touched], kind: Literal["payers", "verifications"]
+) -> tuple[list[tuple[Client, str]], list[tuple[str, str]]]:
+    """Of what was touched: what the client still has, to be written, and what it has no more."""
+    kept: list[tuple[Client, str]] = []
+    gone: list[tuple[str, str]] = []
+    for each in touched:
+        for key in getattr(each, kind):
+            if key in getattr(each.client, kind):
+                kept.append((each.client, key))
+            else:
+                gone.append((each.client.client_id, key))
+    return kept, gone
