@@ -2,4 +2,4 @@
 
 
 class StackError(Exception):
-    """Something the stack needs is missing or broke; the text is one sentence for a person, with what to do."""
+    """Something the stack needs is missing or broke; the text is one sentence for a person to read."""

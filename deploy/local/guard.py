@@ -4,16 +4,18 @@
 
 The guard starts COMMAND in its own session and prints its process id on stdout. It ends it when
 
-- its own stdin is closed: the owner holds the other end of that pipe, so it closes when the owner dies, even of SIGKILL;
+- its own stdin is closed: the owner holds the other end of that pipe, so it closes when the owner dies, even
+of SIGKILL;
 - its parent changes: for when a forked child of the owner still holds the pipe;
 - it gets SIGTERM itself;
 - it is killed itself: the kernel then kills COMMAND (Linux only).
 
-Ending is the stop signal, then SIGKILL after the grace time in seconds. The guard leaves with COMMAND's exit status.
+Ending is the stop signal, then SIGKILL after the grace time in seconds. The guard leaves with COMMAND's exit
+status.
 
-A process between is needed because PR_SET_PDEATHSIG alone fires when the *thread* that started the child ends, is
-forgotten over a change of user, and is Linux only. This file uses the standard library only, so that it starts in
-milliseconds with `python -I -S`.
+A process between is needed because PR_SET_PDEATHSIG alone fires when the *thread* that started the child
+ends, is forgotten over a change of user, and is Linux only. This file uses the standard library only, so that
+it starts in milliseconds with `python -I -S`.
 """
 
 import argparse
@@ -68,7 +70,7 @@ def main() -> int:
 
     uid, gid = (int(part) for part in options.user.split(":")) if options.user else (None, None)
     try:
-        child = subprocess.Popen(
+        child = subprocess.Popen(  # noqa: S603 - the owner's own command line, no shell
             options.command,
             stdin=subprocess.DEVNULL,
             stdout=2,  # our stderr is the server's log; our stdout is the owner's pipe
@@ -77,13 +79,14 @@ def main() -> int:
             group=gid,
             extra_groups=None if uid is None else [],
             start_new_session=True,  # a Ctrl-C in the terminal is for the owner, which then stops us in order
-            preexec_fn=_die_with_guard,
+            preexec_fn=_die_with_guard,  # noqa: PLW1509 - there are no threads here
         )
     except OSError as error:
-        print(f"cannot run {options.command[0]}: {error.strerror}", file=sys.stderr)
+        sys.stderr.write(f"cannot run {options.command[0]}: {error.strerror}\n")
         return 127
     with contextlib.suppress(BrokenPipeError):
-        print(child.pid, flush=True)
+        sys.stdout.write(f"{child.pid}\n")
+        sys.stdout.flush()
 
     lifeline = 0
     deadline = time.monotonic() + CHECK_PARENT_EVERY

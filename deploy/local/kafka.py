@@ -12,6 +12,7 @@ from deploy.local.errors import StackError
 from deploy.local.maven import kafka_jars
 from deploy.local.ports import HOST, require_free
 from deploy.local.processes import Child, run_tool, wait_until
+from deploy.local.server import Server
 
 START_TIMEOUT = 90.0  # seconds; 3 on an idle machine
 FORMAT_TIMEOUT = 60.0  # seconds; 1 on an idle machine
@@ -39,7 +40,8 @@ PROPERTIES = {
     "group.initial.rebalance.delay.ms": "0",
     # A topic with a mistyped name must be an error, not a topic.
     "auto.create.topics.enable": "false",
-    # After a crash the controller lets the broker come back only when its old session has ended (by default 9 s).
+    # After a crash the controller lets the broker come back only when its old session has ended (by default 9
+    # s).
     "broker.session.timeout.ms": "4000",
     "broker.heartbeat.interval.ms": "500",
     # The 128 MB that the log cleaner takes by default are a quarter of the heap.
@@ -77,7 +79,8 @@ def java() -> Path:
 
 def answers(port: int) -> bool:
     """Whether a broker on this loopback port answers an ApiVersions request; blocks up to 2 s."""
-    # Key 18, version 0, correlation id 1, no client id. The answer: length, the correlation id, an error code.
+    # Key 18, version 0, correlation id 1, no client id. The answer: length, the correlation id, an error
+    # code.
     request = struct.pack(">hhih", 18, 0, 1, -1)
     try:
         with socket.create_connection((HOST, port), timeout=PROBE_TIMEOUT) as connection:
@@ -93,36 +96,20 @@ def answers(port: int) -> bool:
     return bool(correlation == 1 and error == 0)
 
 
-class Kafka:
-    """A broker whose data, configuration and log are in `folder`, on the loopback ports given.
+class Kafka(Server):
+    """A broker that is its own controller; see Server."""
 
-    start() and stop() may be called again and again: data and address stay. `log` is its log file.
-    Not safe for two threads at once. `hold`: see Child.
-    """
+    name = "Kafka"
 
     def __init__(self, folder: Path, *, port: int, controller_port: int, hold: int | None = None) -> None:
-        self.folder = folder
-        self.port = port
+        super().__init__(folder, port=port, hold=hold)
         self.controller_port = controller_port
-        self.log = folder / "kafka.log"
         self._configuration = folder / "server.properties"
-        self._hold = hold
-        self._child: Child | None = None
 
     @property
     def bootstrap_servers(self) -> str:
         """host:port for clients."""
         return f"{HOST}:{self.port}"
-
-    @property
-    def pid(self) -> int | None:
-        """The broker's process id, None when it is not running."""
-        return self._child.pid if self._child is not None else None
-
-    @property
-    def running(self) -> bool:
-        """Whether the broker's process is there; does not block."""
-        return self._child is not None and self._child.running
 
     def tool(self, main_class: str, *arguments: str) -> list[str]:
         """The command line that runs one of Kafka's own tools, e.g. org.apache.kafka.tools.ConsoleProducer.
@@ -133,10 +120,12 @@ class Kafka:
             "tools-log4j2.properties",
             LOGGING.replace("type = Console", "type = Console\nappender.out.target = SYSTEM_ERR"),
         )
-        return _java_command("-Xmx256m", logging, main_class, *arguments)
+        return _java_command(
+            "-Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1", logging, main_class, *arguments
+        )
 
     def start(self) -> None:
-        """Start the broker and block until clients can connect: about 3 s, plus download and format the first time.
+        """Start the broker and block until clients can connect: 3-5 s, after a crash 8, the first time 6.
 
         Raises StackError when something is missing, the port is taken or the broker does not come up.
         """
@@ -148,7 +137,7 @@ class Kafka:
         require_free("Kafka", self.port)
         require_free("Kafka's controller", self.controller_port)
         self._child = Child(
-            "Kafka",
+            self.name,
             _java_command("-Xmx512m", logging, "kafka.Kafka", str(self._configuration)),
             self.log,
             cwd=self.folder,
@@ -162,28 +151,6 @@ class Kafka:
         except BaseException:
             self._child.kill()
             raise
-
-    def stop(self, graceful: bool = True) -> None:
-        """End the broker: in order, or at once by SIGKILL as a crash does. Blocks until it is gone (1-2 s, at most 40)."""
-        if self._child is not None:
-            if graceful:
-                self._child.stop()
-            else:
-                self._child.kill()
-            self._child = None
-
-    def kill(self) -> None:
-        """End the broker by SIGKILL; blocks until it is gone."""
-        self.stop(graceful=False)
-
-    def restart(self, graceful: bool = True) -> None:
-        """stop() and start() on the same data and port."""
-        self.stop(graceful)
-        self.start()
-
-    def failure(self, what: str) -> StackError:
-        """An error with the end of the broker's log."""
-        return Child("Kafka", [], self.log).failure(what)
 
     def _properties(self) -> str:
         place = {
@@ -220,10 +187,10 @@ class Kafka:
         return path
 
 
-def _java_command(heap: str, logging: Path, main_class: str, *arguments: str) -> list[str]:
+def _java_command(options: str, logging: Path, main_class: str, *arguments: str) -> list[str]:
     return [
         str(java()),
-        heap,
+        *options.split(),
         "-XX:+ExitOnOutOfMemoryError",
         "-Djava.awt.headless=true",
         "--sun-misc-unsafe-memory-access=allow",  # Kafka still uses it; no warnings in the log for that

@@ -17,7 +17,7 @@ LEFTOVERS_TIMEOUT = (
 
 
 def _owner(file: Path) -> psutil.Process | None:
-    """The living process that wrote itself into the lock file; a number that was given to another one is not it."""
+    """The living process that wrote itself into the lock file, and not another one with its number."""
     try:
         content = json.loads(file.read_text("utf-8"))
         process = psutil.Process(int(content["pid"]))
@@ -30,8 +30,8 @@ def _owner(file: Path) -> psutil.Process | None:
 class FolderLock:
     """Exclusive use of a data folder, from acquire() to release() or the end of the process.
 
-    `fd` is handed to the guards of the servers too: the lock is free only when they have ended as well, so an owner
-    that was killed and one that starts right after it never run two servers on the same data.
+    `fd` is handed to the guards of the servers too: the lock is free only when they have ended as well, so an
+    owner that was killed and one that starts right after it never run two servers on the same data.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -39,7 +39,7 @@ class FolderLock:
         self.fd: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock; blocks up to a minute for the servers of an owner that died. Raises StackError when in use."""
+        """Take the lock or raise StackError when in use; blocks up to 60 s for servers of a dead owner."""
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             fd = os.open(self.file, os.O_RDWR | os.O_CREAT, 0o600)

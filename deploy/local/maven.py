@@ -1,10 +1,10 @@
 """The jars of Apache Kafka: exactly those of kafka.lock, fetched with jgo, kept in the user's cache.
 
-kafka.lock names every jar with its SHA-256, so nothing is resolved at start and a jar damaged on the way is fetched
-again. `python -m deploy.local.maven` (part of `make lock`) resolves KAFKA anew and rewrites it.
+kafka.lock names every jar with its SHA-256, so nothing is resolved at start and a jar damaged on the way is
+fetched again. `python -m deploy.local.maven` (part of `make lock`) resolves KAFKA anew and rewrites it.
 
-Maven Central is the default. A mirror is taken from where it is configured already: the [repositories] of jgo's
-configuration file, else a <mirror> for central in Maven's settings.xml in the user's home.
+Maven Central is the default. A mirror is taken from where it is configured already: the [repositories] of
+jgo's configuration file, else a <mirror> for central in Maven's settings.xml in the user's home.
 """
 
 import hashlib
@@ -25,8 +25,8 @@ from jgo.parse import Endpoint
 from deploy.local.errors import StackError
 
 LOCK = Path(__file__).with_name("kafka.lock")
-# The bridge from SLF4J to Log4j is in Kafka's download but in no dependency of its artifacts; without it there are no
-# logs. The ! keeps jgo from reading its POM as a list of versions for all the others.
+# The bridge from SLF4J to Log4j is in Kafka's download but in no dependency of its artifacts; without it
+# there are no logs. The ! keeps jgo from reading its POM as a list of versions for all the others.
 KAFKA = (
     "org.apache.kafka:kafka_2.13:4.3.1",
     "org.apache.kafka:kafka-tools:4.3.1",
@@ -72,7 +72,8 @@ def read_lock() -> dict[str, str]:
 
 
 @tenacity.retry(
-    # jgo raises RuntimeError for every answer but 200, an overloaded registry's too, and requests' errors are OSErrors.
+    # jgo raises RuntimeError for every answer but 200, an overloaded registry's too, and requests' errors are
+    # OSErrors.
     retry=tenacity.retry_if_exception_type((RuntimeError, OSError)),
     stop=tenacity.stop_after_attempt(ATTEMPTS),
     wait=tenacity.wait_random_exponential(multiplier=0.5, max=10),
@@ -80,26 +81,27 @@ def read_lock() -> dict[str, str]:
 )
 def _download(coordinates: str, digest: str, target: Path, repositories: dict[str, str]) -> None:
     group, name, version = coordinates.split(":")
-    # jgo writes into its cache as it downloads, so a process that is killed leaves half a jar: use a scratch cache and
-    # move the finished file, which also lets several checkouts fetch at once.
+    # jgo writes into its cache as it downloads, so a process that is killed leaves half a jar: use a scratch
+    # cache and move the finished file, which also lets several checkouts fetch at once.
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as scratch:
         context = MavenContext(repo_cache=Path(scratch), remote_repos=repositories, timeout=TIMEOUT)
         artifact = context.project(group, name).at_version(version).artifact()
         known = GlobalSettings.load().repo_cache / artifact.component.path_prefix / artifact.filename
+        found: Path | None
         if known.is_file() and _sha256(known) == digest:
             found = Path(shutil.copyfile(known, Path(scratch) / "jar"))
         else:
             found = context.resolver.download(artifact)
-        if _sha256(found) != digest:
+        if found is None or _sha256(found) != digest:
             raise RuntimeError("the file that came is not the one in kafka.lock (SHA-256 differs)")
         found.replace(target)
 
 
 def kafka_jars() -> Path:
-    """The folder with exactly the jars of kafka.lock; fetches what is missing, once for all checkouts of this user.
+    """The folder with exactly the jars of kafka.lock; fetches what is missing, once for all checkouts.
 
-    Blocks while it downloads (about 55 MB the first time) and says so on stderr. Raises StackError when a jar cannot
-    be had.
+    Blocks while it downloads (about 55 MB the first time) and says so on stderr. Raises StackError when a jar
+    cannot be had.
     """
     lock = read_lock()
     # A folder a lock file, so that an older checkout keeps what it needs.
@@ -110,7 +112,7 @@ def kafka_jars() -> Path:
         jars = {coordinates: folder / _file_name(coordinates) for coordinates in lock}
         missing = [each for each, path in jars.items() if not path.is_file() or _sha256(path) != lock[each]]
         if missing:
-            print(f"Fetching Apache Kafka, once ({len(missing)} jars)...", file=sys.stderr, flush=True)  # noqa: T201
+            sys.stderr.write(f"Fetching Apache Kafka, once ({len(missing)} jars)...\n")
             repositories = _repositories()
             with ThreadPoolExecutor(DOWNLOADS) as pool:
                 tasks = {

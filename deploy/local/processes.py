@@ -32,9 +32,9 @@ def last_lines(path: Path, count: int = LAST_LINES) -> str:
 class Child:
     """One server process under a guard (see guard.py): it ends with this Python process, however that ends.
 
-    `name` is what people read in messages, `log` takes stdout and stderr (appended to), `stop_signal` asks for an
-    orderly end, which may take `grace` seconds before SIGKILL. `user` is (uid, gid) to run as. `hold` is a file
-    descriptor that stays open until the server has ended (see lock.py).
+    `name` is what people read in messages, `log` takes stdout and stderr (appended to), `stop_signal` asks
+    for an orderly end, which may take `grace` seconds before SIGKILL. `user` is (uid, gid) to run as. `hold`
+    is a file descriptor that stays open until the server has ended (see lock.py).
     Methods may be called from any thread, but not two at a time.
     """
 
@@ -74,16 +74,17 @@ class Child:
         return self._guard is not None and self._guard.poll() is None
 
     def start(self) -> None:
-        """Start the server; returns at once, long before it is ready. Raises StackError if it cannot be run."""
+        """Start the server; returns long before it is ready. Raises StackError if it cannot be run."""
         if self.running:
             raise StackError(f"{self.name} is running already")
         self._close_pipes()
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        user = [] if self._user is None else ["--user", f"{self._user[0]}:{self._user[1]}"]
+        options = ["--stop", self._stop_signal.name, "--grace", str(self._grace)]
+        if self._user is not None:
+            options += ["--user", f"{self._user[0]}:{self._user[1]}"]
         with self.log.open("ab") as log:
             self._guard = subprocess.Popen(  # noqa: S603 - our own command line, no shell
-                [sys.executable, "-I", "-S", str(GUARD), "--stop", self._stop_signal.name]
-                + ["--grace", str(self._grace), *user, "--", *self.command],
+                [sys.executable, "-I", "-S", str(GUARD), *options, "--", *self.command],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -101,7 +102,7 @@ class Child:
             self._process = psutil.Process(int(line))
 
     def stop(self) -> None:
-        """Ask the server to end and wait for it: up to its grace seconds, then it is killed. Not running: no-op."""
+        """Ask the server to end and wait: up to its grace seconds, then it is killed. Not running: no-op."""
         if self._guard is None:
             return
         self._close_pipes()  # the lifeline: the guard now ends the server
@@ -144,8 +145,8 @@ class Child:
 
 
 def _wait_gone(processes: Sequence[psutil.Process]) -> None:
-    # Not psutil.wait_procs: grandchildren stay zombies until init takes them, which it may do late or (in a container)
-    # never; a zombie holds nothing any more.
+    # Not psutil.wait_procs: grandchildren stay zombies until init takes them, which it may do late or (in a
+    # container) never; a zombie holds nothing any more.
     deadline = time.monotonic() + KILL_WAIT
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -158,11 +159,17 @@ def _wait_gone(processes: Sequence[psutil.Process]) -> None:
 
 
 def run_tool(
-    name: str, command: Sequence[str], *, timeout: float, user: tuple[int, int] | None = None
+    name: str,
+    command: Sequence[str],
+    *,
+    timeout: float,
+    environ: Mapping[str, str] | None = None,
+    text: str = "",
+    user: tuple[int, int] | None = None,
 ) -> str:
-    """Run a short command to its end, as `user` (uid, gid) where given, and return its stdout.
+    """Run a short command to its end with `text` as its stdin, as `user` (uid, gid); returns its stdout.
 
-    Blocks up to `timeout` seconds. Raises StackError with the tool's last lines when it fails or takes longer.
+    Blocks up to `timeout` seconds. Raises StackError with its last lines when it fails or takes longer.
     """
     try:
         done = subprocess.run(  # noqa: S603 - our own command line, no shell
@@ -171,8 +178,9 @@ def run_tool(
             check=False,
             cwd="/",  # the user may not be allowed into ours
             extra_groups=None if user is None else [],
+            env=environ,
             group=None if user is None else user[1],
-            stdin=subprocess.DEVNULL,
+            input=text,
             text=True,
             timeout=timeout,
             user=None if user is None else user[0],
@@ -188,7 +196,7 @@ def run_tool(
 
 
 def wait_until(child: Child, ready: Callable[[], bool], *, timeout: float, every: float = 0.05) -> None:
-    """Block until `ready()` is true. Raises StackError when the child ends first or `timeout` seconds pass."""
+    """Block until `ready()`; raises StackError when the child ends first or `timeout` seconds pass."""
     deadline = time.monotonic() + timeout
     while not ready():
         if not child.running:

@@ -2,15 +2,17 @@
 
     from deploy.local import Stack
 
-    with Stack(Path(".local")) as stack:          # blocks until both answer: 5-10 s
-        stack.bootstrap_servers                   # "127.0.0.1:15123"
-        stack.database_url                        # "postgresql://client_groups:...@127.0.0.1:15124/client_groups"
-        stack.geoip_path                          # Path to a country database in GeoLite2's form
+    with Stack(Path(".local")) as stack:     # blocks until both answer: 5 s
+        stack.bootstrap_servers              # "127.0.0.1:15123"
+        stack.database_url                   # "postgresql://client_groups:...@127.0.0.1:15124/client_groups"
+        stack.geoip_path                     # Path of a country database in GeoLite2's form
         subprocess.run(..., env={**os.environ, **stack.environment})
-        stack.kafka.stop(graceful=False); stack.kafka.start()       # a crash and its recovery; same data, same port
+        stack.kafka.stop(graceful=False)     # a crash ...
+        stack.kafka.start()                  # ... and its recovery: same data, same port
         stack.kafka.tool("org.apache.kafka.tools.ConsoleProducer", "--topic", ...)   # a command line
 
-All of it blocks: from asyncio use asyncio.to_thread(). The servers end with this process, even if it is killed.
+All of it blocks: from asyncio use asyncio.to_thread(). The servers end with this process, even if it
+is killed.
 """
 
 import atexit
@@ -39,7 +41,8 @@ CONNECT_TIMEOUT = 5.0  # seconds, for servers that should exist
 class Stack:
     """Both servers on the data in `folder`, or those that KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name.
 
-    `kafka` and `postgres` are the servers run here; asking for one that the environment gave raises StackError.
+    `kafka` and `postgres` are the servers run here; asking for one that the environment gave raises
+    StackError.
     """
 
     def __init__(self, folder: Path, *, environ: Mapping[str, str] | None = None) -> None:
@@ -91,6 +94,11 @@ class Stack:
         return self._given_database or self.postgres.database_url
 
     @property
+    def hold(self) -> int | None:
+        """A file descriptor to hand to further Child processes on this data folder (see lock.py)."""
+        return self._lock.fd
+
+    @property
     def environment(self) -> dict[str, str]:
         """The settings that a worker needs to use this stack."""
         return {
@@ -100,7 +108,7 @@ class Stack:
         }
 
     def start(self) -> None:
-        """Start what is not given by the environment, and block until both answer: 5-10 s, longer the first time.
+        """Start what is not given by the environment, and block until both answer: about 5 s.
 
         Raises StackError when something is missing, does not come up, or does not answer.
         """
@@ -155,7 +163,7 @@ class Stack:
         self.stop()
 
     def check(self) -> None:
-        """Raise StackError, with the end of its log, when a server that was started here has ended by itself."""
+        """Raise StackError, with the end of the log, when a server started here has ended by itself."""
         for server in (self._kafka, self._postgres):
             if server is not None and not server.running:
                 raise server.failure("has ended by itself")
