@@ -5,7 +5,7 @@ suits a type, a pattern is a regular expression, a bound is a number, is the rul
 """
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
@@ -83,6 +83,9 @@ _VALUE_OF: Mapping[str, Callable[[object], str]] = {
 }
 
 
+_Scalar = str | int | float | bool
+
+
 def _is_none(value: object) -> bool:
     return value is None
 
@@ -102,7 +105,7 @@ class Condition(BaseModel):
     include_inactive: bool = Field(default=False, exclude_if=lambda value: not value)
     """Inactive payers count too."""
 
-    @field_validator("value", mode="plain", json_schema_input_type=Literal["any"])
+    @field_validator("value", mode="plain", json_schema_input_type=_Scalar | list[_Scalar] | None)
     @classmethod
     def _normalised(cls, value: object, info: ValidationInfo) -> str | list[str] | None:
         read = _VALUE_OF.get(info.data.get("type", ""))

@@ -8,13 +8,13 @@ for the unusual one (another case of letters, an integer for an id, an IPv6 addr
 import ipaddress
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeAlias
 
 import pycountry
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, core_schema
+
+from events.kinds import Kind, from_text, maybe, maybe_json, one_error
 
 ID_MAX = 64
 """Characters."""
@@ -36,72 +36,6 @@ _RFC_3339 = (
 _SECOND_60 = re.compile(r"(?<=^.{17})60")
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """The annotation that carries one kind of field: its check and its JSON Schema."""
-
-    schema: Callable[[], CoreSchema]
-    json: dict[str, Any]
-    """What is accepted."""
-    out: dict[str, Any] | None = None
-    """What is emitted, where that is something else."""
-
-    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """How pydantic checks it."""
-        return self.schema()
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        """What the published schema says."""
-        return dict(self.out if self.out is not None and handler.mode == "serialization" else self.json)
-
-
-def _refusal(code: str, message: str) -> CoreSchema:
-    def refuse(value: object) -> object:
-        raise PydanticCustomError(code, message)
-
-    return core_schema.no_info_plain_validator_function(refuse)
-
-
-def _first_of(*choices: CoreSchema) -> CoreSchema:
-    return core_schema.union_schema(list(choices), mode="left_to_right")
-
-
-def _one_error(code: str, message: str, *choices: CoreSchema) -> CoreSchema:
-    """The first choice that takes the value; if none does, one error and not one for each choice."""
-    return core_schema.union_schema(
-        list(choices), mode="left_to_right", custom_error_type=code, custom_error_message=message
-    )
-
-
-def _from_text(function: Callable[[str], object], **limits: Any) -> CoreSchema:
-    return core_schema.no_info_after_validator_function(
-        function, core_schema.str_schema(strict=True, **limits)
-    )
-
-
-_EMPTY = core_schema.no_info_after_validator_function(lambda _: None, core_schema.literal_schema([""]))
-
-
-def _maybe(schema: CoreSchema) -> CoreSchema:
-    """`null` and `""` are none. The empty text is looked for last: it is rare."""
-    if schema["type"] == "union":
-        return core_schema.nullable_schema(
-            core_schema.union_schema(
-                [*schema["choices"], _EMPTY],
-                mode="left_to_right",
-                custom_error_type=schema["custom_error_type"],
-                custom_error_message=schema["custom_error_message"],
-            )
-        )
-    raise TypeError("only unions can be made optional")
-
-
-def _maybe_json(json: dict[str, Any]) -> dict[str, Any]:
-    return {"anyOf": [json, {"type": "null"}, {"const": ""}]}
-
-
 # ---- ids
 def _decimal(value: int) -> str:
     text = str(value)
@@ -111,7 +45,7 @@ def _decimal(value: int) -> str:
 
 
 def _id() -> CoreSchema:
-    return _one_error(
+    return one_error(
         "id",
         "expected text of 1-64 characters without control characters, or an integer",
         core_schema.str_schema(strict=True, min_length=1, max_length=ID_MAX, pattern=ID_PATTERN),
@@ -130,8 +64,8 @@ _ID_JSON: dict[str, Any] = {
         {"type": "integer"},
     ]
 }
-Id = Annotated[str, Kind(_id, _ID_JSON)]
-MaybeId = Annotated[str | None, Kind(lambda: _maybe(_id()), _maybe_json(_ID_JSON))]
+Id = Annotated[str, Kind(_id, _ID_JSON, out={"type": "string"})]
+MaybeId = Annotated[str | None, Kind(lambda: maybe(_id()), maybe_json(_ID_JSON))]
 ClientId: TypeAlias = Id
 GroupId: TypeAlias = Id
 PayerId: TypeAlias = Id
@@ -160,10 +94,10 @@ def _utc(text: str) -> datetime:
 
 
 def _timestamp() -> CoreSchema:
-    return _one_error(
+    return one_error(
         "timestamp",
         "expected an RFC 3339 time with an offset, as 2026-11-22T10:15:00Z",
-        _from_text(_utc, pattern=_RFC_3339),
+        from_text(_utc, pattern=_RFC_3339),
     )
 
 
@@ -171,18 +105,27 @@ def _event_time() -> CoreSchema:
     none = core_schema.no_info_after_validator_function(
         lambda _: NO_TIME, core_schema.literal_schema(["", None])
     )
-    return _one_error(
+    return one_error(
         "timestamp",
         "expected an RFC 3339 time with an offset, as 2026-11-22T10:15:00Z",
-        _from_text(_utc, pattern=_RFC_3339),
+        from_text(_utc, pattern=_RFC_3339),
         none,
     )
 
 
 _TIME_JSON = {"type": "string", "format": "date-time"}
 Timestamp = Annotated[datetime, Kind(_timestamp, _TIME_JSON)]
-MaybeTimestamp = Annotated[datetime | None, Kind(lambda: _maybe(_timestamp()), _maybe_json(_TIME_JSON))]
-EventTime = Annotated[datetime, Kind(_event_time, _maybe_json(_TIME_JSON))]
+MaybeTimestamp = Annotated[datetime | None, Kind(lambda: maybe(_timestamp()), maybe_json(_TIME_JSON))]
+EventTime = Annotated[
+    datetime,
+    Kind(
+        _event_time,
+        {
+            **maybe_json(_TIME_JSON),
+            "description": "RFC 3339 with an offset. Missing or none: ce_time, else the record's timestamp.",
+        },
+    ),
+]
 """The time of an input. Missing or none: `NO_TIME`, which `decode` replaces by `ce_time` or the record's."""
 
 
@@ -197,7 +140,7 @@ def _one_of(values: Iterable[str], fold: Callable[[str], str], code: str, messag
         return found
 
     # The usual spelling is found by the core's own hash table; Python is asked about the others.
-    return _one_error(code, message, core_schema.literal_schema(allowed), _from_text(folded, max_length=64))
+    return one_error(code, message, core_schema.literal_schema(allowed), from_text(folded, max_length=64))
 
 
 def _country() -> CoreSchema:
@@ -206,7 +149,7 @@ def _country() -> CoreSchema:
 
 _COUNTRY_JSON = {"type": "string", "pattern": "^[A-Za-z]{2}$", "description": "ISO 3166-1 alpha-2 or XK"}
 CountryCode = Annotated[str, Kind(_country, _COUNTRY_JSON)]
-MaybeCountry = Annotated[str | None, Kind(lambda: _maybe(_country()), _maybe_json(_COUNTRY_JSON))]
+MaybeCountry = Annotated[str | None, Kind(lambda: maybe(_country()), maybe_json(_COUNTRY_JSON))]
 
 
 def code_of(*values: str) -> Kind:
@@ -223,21 +166,21 @@ def code_of(*values: str) -> Kind:
 def maybe_code_of(*values: str) -> Kind:
     """As `code_of`; `null` and `""` are none."""
     kind = code_of(*values)
-    return Kind(lambda: _maybe(kind.schema()), _maybe_json(kind.json))
+    return Kind(lambda: maybe(kind.schema()), maybe_json(kind.json))
 
 
 def _open_code() -> CoreSchema:
-    return _one_error(
+    return one_error(
         "code",
         "expected a code of 1-64 characters without control characters",
         core_schema.str_schema(strict=True, max_length=ID_MAX, pattern=r"^[a-z0-9_.-]+$"),
-        _from_text(str.lower, min_length=1, max_length=ID_MAX, pattern=ID_PATTERN),
+        from_text(str.lower, min_length=1, max_length=ID_MAX, pattern=ID_PATTERN),
     )
 
 
 _OPEN_CODE_JSON = {"type": "string", "minLength": 1, "maxLength": ID_MAX}
 OpenCode = Annotated[str, Kind(_open_code, _OPEN_CODE_JSON)]
-MaybeOpenCode = Annotated[str | None, Kind(lambda: _maybe(_open_code()), _maybe_json(_OPEN_CODE_JSON))]
+MaybeOpenCode = Annotated[str | None, Kind(lambda: maybe(_open_code()), maybe_json(_OPEN_CODE_JSON))]
 """A code from a list that others may extend (authorization methods); becomes lower case."""
 
 
@@ -253,30 +196,36 @@ def _address(text: str) -> str:
 
 
 def _ip() -> CoreSchema:
-    return _one_error(
+    return one_error(
         "ip",
         "expected an IPv4 or IPv6 address",
         core_schema.str_schema(strict=True, max_length=15, pattern=_IPV4),
-        _from_text(_address, min_length=1, max_length=64),
+        from_text(_address, min_length=1, max_length=64),
     )
 
 
 _IP_JSON = {"anyOf": [{"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"}]}
-MaybeIp = Annotated[str | None, Kind(lambda: _maybe(_ip()), _maybe_json(_IP_JSON))]
+MaybeIp = Annotated[str | None, Kind(lambda: maybe(_ip()), maybe_json(_IP_JSON))]
 """Normalised: IPv6 compressed and in lower case; an IPv4-mapped one (`::ffff:192.0.2.7`) becomes IPv4."""
 
 
 def _text() -> CoreSchema:
-    return _one_error(
+    return one_error(
         "text",
         f"expected text of at most {TEXT_MAX} characters",
         core_schema.str_schema(strict=True, min_length=1, max_length=TEXT_MAX),
     )
 
 
+def _flag() -> CoreSchema:
+    return one_error("wrong_type", "expected true or false", core_schema.bool_schema(strict=True))
+
+
+MaybeFlag = Annotated[bool | None, Kind(lambda: maybe(_flag()), maybe_json({"type": "boolean"}))]
+
 MaybeText = Annotated[
     str | None,
-    Kind(lambda: _maybe(_text()), {"anyOf": [{"type": "string", "maxLength": TEXT_MAX}, {"type": "null"}]}),
+    Kind(lambda: maybe(_text()), {"anyOf": [{"type": "string", "maxLength": TEXT_MAX}, {"type": "null"}]}),
 ]
 
 
@@ -285,11 +234,11 @@ def maybe_label(limit: int) -> Kind:
     message = f"expected text of 1-{limit} characters without control characters, or an integer"
 
     def schema() -> CoreSchema:
-        return _one_error(
+        return one_error(
             "label",
             message,
             core_schema.str_schema(strict=True, min_length=1, max_length=limit, pattern=ID_PATTERN),
             core_schema.no_info_after_validator_function(_decimal, core_schema.int_schema(strict=True)),
         )
 
-    return Kind(lambda: _maybe(schema()), _maybe_json({**_ID_JSON, "maxLength": limit}))
+    return Kind(lambda: maybe(schema()), maybe_json({**_ID_JSON, "maxLength": limit}))

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from events.base import Input
-from events.fields import NO_TIME, ClientId, EventTime, PayerId, maybe_code_of
+from events.fields import NO_TIME, ClientId, EventTime, MaybeFlag, PayerId, maybe_code_of
 
 PAYER_STATUSES = ("legal_entity", "individual", "sole_proprietor")
 
@@ -26,7 +26,7 @@ class PayerChanged(Input):
     client_id: ClientId
     payer_id: PayerId
     changed_at: EventTime = NO_TIME
-    deleted: bool | None = None
+    deleted: MaybeFlag = None
     status: Annotated[
         str | None,
         maybe_code_of(*PAYER_STATUSES),
@@ -34,7 +34,7 @@ class PayerChanged(Input):
         Field(validate_default=True),
     ] = None
     """None only where `deleted`."""
-    active: bool | None = None
+    active: MaybeFlag = None
     """None or missing: as it was; true for a new payer."""
 
     @property

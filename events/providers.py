@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from events.base import Input
-from events.fields import NO_TIME, EventTime, MaybeText, OpenCode, ProviderId
+from events.fields import NO_TIME, EventTime, MaybeFlag, MaybeText, OpenCode, ProviderId
 
 
 class ProviderChanged(Input):
@@ -15,7 +15,7 @@ class ProviderChanged(Input):
     provider_id: ProviderId
     changed_at: EventTime = NO_TIME
     name: MaybeText = None
-    active: bool | None = None
+    active: MaybeFlag = None
     authorization_methods: list[OpenCode] | None = None
 
     @property

@@ -42,12 +42,12 @@ class FieldProblem:
     """One sentence for a reader; holds no client's data."""
 
 
-class InvalidRecord(Exception):  # noqa: N818 - it is about a record
+class InvalidRecord(Exception):  # noqa: N818 - about a record
     """A record that cannot be decoded: a dead letter, never retried.
 
-    `code` is stable: `empty_value`, `not_utf_8`, `not_json`, `not_unicode`, `too_deep`, `number_too_long`,
-    `wrong_type`, `nul_in_text`, `in_the_future`, `unknown_topic`, `unsupported_format`, `no_data`, or the code
-    of the first field that is wrong (`missing`, `id`, `timestamp`, `country`, `code`, `ip` ...).
+    `code` is stable: `empty_value`, `not_utf_8`, `not_json`, `not_unicode`, `too_deep`, `wrong_type`,
+    `nul_in_text`, `in_the_future`, `unknown_topic`, `unsupported_format`, `no_data`, or the code of the first
+    field that is wrong (`missing`, `id`, `timestamp`, `country`, `code`, `ip` ...).
     """
 
     def __init__(self, code: str, message: str, errors: tuple[FieldProblem, ...] = ()) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from events.fields import Kind
+from events.kinds import Kind
 from events.record import FieldProblem
 
 SHOWN_MAX = 40
