@@ -20,9 +20,10 @@ def check(
     `checked` are the groups that the check is about, `members` those the client is in, `manual` those of
     them by hand. `may_leave` is off at registration, which only adds.
 
-    As the contract has it under *Membership, exactly*. Match: joins; a member, by hand too, stays what it is. No
-    match: a member leaves where the group's `exclude` is on and the membership is by rule or the group's
-    `keep_manual` is off. Unknown: nothing. A group without conditions is never checked, whatever `checked` says.
+    As the contract has it under *Membership, exactly*. Match: joins; a member, by hand too, stays what it is.
+    No match: a member leaves where the group's `exclude` is on and the membership is by rule or the group's
+    `keep_manual` is off. Unknown: nothing. A group without conditions is never checked, whatever `checked`
+    says.
     """
     checked &= rules.conditional
     joins = checked & verdicts.surely & ~members
