@@ -8,14 +8,12 @@ from datetime import datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from db.connections import AnyConnection
 from db.queries import load
 from db.stamps import Stamp
 
 if TYPE_CHECKING:
-    from asyncpg import Connection, Record
-    from asyncpg.pool import PoolConnectionProxy
-
-    AnyConnection = Connection[Record] | PoolConnectionProxy[Record]
+    from asyncpg import Record
 
 _clients: Final = load("clients")
 _memberships: Final = load("memberships")
@@ -122,22 +120,22 @@ async def lock(connection: AnyConnection, client_ids: Collection[str]) -> dict[s
     never wait for each other.
     """
     ids = sorted(client_ids)
-    created = {row["client_id"] for row in await _clients.insert_missing(connection, client_ids=ids)}
+    created = {row["client_id"] async for row in _clients.insert_missing(connection, client_ids=ids)}
     if len(created) == len(ids):
         return {client_id: Client(client_id) for client_id in ids}
-    clients = {row["client_id"]: _client(row) for row in await _clients.lock(connection, client_ids=ids)}
+    clients = {row["client_id"]: _client(row) async for row in _clients.lock(connection, client_ids=ids)}
     known = [client_id for client_id in ids if client_id not in created]
-    for row in await _clients.payers(connection, client_ids=known):
+    async for row in _clients.payers(connection, client_ids=known):
         clients[row["client_id"]].payers[row["payer_id"]] = Payer(
             row["status"], row["active"], row["deleted"], Stamp(row["changed_at"], row["change_order"])
         )
-    for row in await _clients.verifications(connection, client_ids=known):
+    async for row in _clients.verifications(connection, client_ids=known):
         clients[row["client_id"]].verifications[row["method"]] = Verification(
             _stamp(row["passed_at"], row["passed_order"]),
             _stamp(row["revoked_at"], row["revoked_order"]),
             _stamp(row["failed_at"], row["failed_order"]),
         )
-    for row in await _memberships.of_clients(connection, client_ids=known):
+    async for row in _memberships.of_clients(connection, client_ids=known):
         clients[row["client_id"]].memberships[row["group_id"]] = Membership(
             row["source"], row["since"], row["source_at"], row["cause"], row["actor"], row["reason"]
         )

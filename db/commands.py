@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from db.queries import load
 
 if TYPE_CHECKING:
-    from db.clients import AnyConnection
+    from db.connections import AnyConnection
 
 _commands: Final = load("commands")
 

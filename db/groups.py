@@ -15,7 +15,7 @@ from rules.model import Comparison, Condition, ConditionType, GroupRules
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from db.clients import AnyConnection
+    from db.connections import AnyConnection
 
 _groups: Final = load("groups")
 
@@ -96,7 +96,7 @@ async def hold_rules_alone(connection: AnyConnection) -> None:
 async def rules_since(connection: AnyConnection, version: int) -> list[GroupRules]:
     """The rules of the groups written after `version` of the rule set (0 = of all)."""
     conditions: dict[str, list[Condition]] = {}
-    for row in await _groups.conditions_since(connection, version=version):
+    async for row in _groups.conditions_since(connection, version=version):
         conditions.setdefault(row["group_id"], []).append(_condition(row))
     return [
         GroupRules(
@@ -107,7 +107,7 @@ async def rules_since(connection: AnyConnection, version: int) -> list[GroupRule
             row["exclude"],
             row["keep_manual"],
         )
-        for row in await _groups.groups_since(connection, version=version)
+        async for row in _groups.groups_since(connection, version=version)
     ]
 
 
@@ -116,17 +116,18 @@ async def find(connection: AnyConnection, group_id: str) -> StoredGroup | None:
     row = await _groups.group(connection, group_id=group_id)
     if row is None:
         return None
-    conditions = await _groups.conditions(connection, group_id=group_id)
     group = Group(
         **{name: row[name] for name in _FIELDS},
-        conditions=tuple(_condition(condition) for condition in conditions),
+        conditions=tuple(
+            [_condition(each) async for each in _groups.conditions(connection, group_id=group_id)]
+        ),
     )
     return StoredGroup(group, row["version"], row["updated_at"], row["updated_by"])
 
 
 async def existing(connection: AnyConnection, group_ids: Collection[str]) -> set[str]:
     """Which of these groups exist."""
-    return {row["group_id"] for row in await _groups.existing(connection, group_ids=list(group_ids))}
+    return {row["group_id"] async for row in _groups.existing(connection, group_ids=list(group_ids))}
 
 
 async def store(connection: AnyConnection, stored: StoredGroup) -> None:

@@ -12,7 +12,7 @@ from db import locks
 from db.queries import load
 
 if TYPE_CHECKING:
-    from db.clients import AnyConnection
+    from db.connections import AnyConnection
 
 _log: Final = load("log")
 

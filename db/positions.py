@@ -13,14 +13,16 @@ async def read(connection: Any, partitions: Iterable[Partition]) -> dict[Partiti
     """The position of each partition asked for; None where there is none yet."""
     asked = list(partitions)
     topics, numbers = _columns(asked)
-    rows = await load("positions").read_positions(connection, topics=topics, partitions=numbers)
+    rows = [
+        row async for row in load("positions").read_positions(connection, topics=topics, partitions=numbers)
+    ]
     found = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
     return {partition: found.get(partition) for partition in asked}
 
 
 async def read_all(connection: Any) -> dict[Partition, int]:
     """All positions there are, sorted by topic and partition."""
-    rows = await load("positions").list_positions(connection)
+    rows = [row async for row in load("positions").list_positions(connection)]
     return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
 
 
@@ -40,13 +42,16 @@ async def advance(connection: Any, slices: Sequence[tuple[str, int, int, int]]) 
     transaction holds one of the rows; the rows are locked in one order, so two callers cannot deadlock here.
     """
     topics, numbers = _columns((topic, partition) for topic, partition, _, _ in slices)
-    rows = await load("positions").advance_positions(
-        connection,
-        topics=topics,
-        partitions=numbers,
-        starts=[start for _, _, start, _ in slices],
-        ends=[end for _, _, _, end in slices],
-    )
+    rows = [
+        row
+        async for row in load("positions").advance_positions(
+            connection,
+            topics=topics,
+            partitions=numbers,
+            starts=[start for _, _, start, _ in slices],
+            ends=[end for _, _, _, end in slices],
+        )
+    ]
     return {(row["topic"], row["partition"]) for row in rows}
 
 

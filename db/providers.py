@@ -10,7 +10,7 @@ from db.queries import load
 from db.stamps import Stamp
 
 if TYPE_CHECKING:
-    from db.clients import AnyConnection
+    from db.connections import AnyConnection
 
 _providers: Final = load("providers")
 
@@ -29,7 +29,7 @@ class Provider:
 async def lock(connection: AnyConnection, provider_ids: Collection[str]) -> dict[str, Provider]:
     """Lock and read providers; those not seen yet come empty."""
     providers = {provider_id: Provider(provider_id) for provider_id in sorted(provider_ids)}
-    for row in await _providers.lock(connection, provider_ids=list(providers)):
+    async for row in _providers.lock(connection, provider_ids=list(providers)):
         providers[row["provider_id"]] = Provider(
             row["provider_id"],
             row["name"],

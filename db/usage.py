@@ -9,7 +9,7 @@ from db.queries import load
 from db.stamps import Stamp
 
 if TYPE_CHECKING:
-    from db.clients import AnyConnection
+    from db.connections import AnyConnection
 
 _usage: Final = load("usage")
 
@@ -44,5 +44,5 @@ async def of_group(connection: AnyConnection, group_id: str) -> list[Reference]:
     """What refers to a group, by kind and id."""
     return [
         Reference(row["kind"], row["ref_id"], row["title"])
-        for row in await _usage.of_group(connection, group_id=group_id)
+        async for row in _usage.of_group(connection, group_id=group_id)
     ]

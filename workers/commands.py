@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from db import clients, commands, groups
-from db.clients import AnyConnection
+from db.connections import AnyConnection
 from db.groups import StoredGroup
 from db.log import HistoryRow, Outgoing
 from events.commands import AddMembers, Command, InvalidCommand, PutGroup, RemoveMembers, decode_command

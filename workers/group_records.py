@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from db import usage
-from db.clients import AnyConnection
+from db.connections import AnyConnection
 from db.groups import Group, StoredGroup
 from db.log import Outgoing
 from events.encode import headers

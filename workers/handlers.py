@@ -16,7 +16,7 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from db import clients, log, positions
-from db.clients import AnyConnection
+from db.connections import AnyConnection
 from db.errors import is_transient
 from events.decode import InputEvent, decode
 from events.providers import ProviderChanged

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from db import providers
-from db.clients import AnyConnection
+from db.connections import AnyConnection
 from db.stamps import Stamp, order
 from events.providers import ProviderChanged
 from events.record import Record

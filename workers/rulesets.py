@@ -8,7 +8,7 @@ from db import groups
 from rules.ruleset import RuleSet
 
 if TYPE_CHECKING:
-    from db.clients import AnyConnection
+    from db.connections import AnyConnection
 
 
 class RuleSets:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from db import groups, usage
-from db.clients import AnyConnection
+from db.connections import AnyConnection
 from db.log import Outgoing
 from db.stamps import Stamp, order
 from db.usage import Reference

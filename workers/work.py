@@ -20,7 +20,7 @@ from rules.model import Moment, Source
 from workers.folding import ClientEvent, Effect, LookUp, facts_of, fold
 
 if TYPE_CHECKING:
-    from db.clients import AnyConnection
+    from db.connections import AnyConnection
     from events.record import Record
     from rules.ruleset import RuleSet
 
