@@ -48,7 +48,7 @@ def up(folder: Folder = DEFAULT_FOLDER, without_worker: WithoutWorker = False) -
     """Start servers and worker in the background; returns when they are ready for events."""
     with _one_sentence():
         fresh = supervisor.up(folder.absolute(), with_worker=not without_worker)
-        typer.echo("Ready." if fresh else "Already up.")
+        typer.echo("Ready for events." if fresh else "Already up.")
         typer.echo(f"Addresses are in {folder / 'env'}; `make down` ends it.")
 
 

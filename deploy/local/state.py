@@ -24,7 +24,7 @@ def write_state(folder: Path, phase: Phase, message: str) -> None:
 
 
 def read_state(folder: Path) -> State | None:
-    """What the last supervisor said, None when there was none; it may have died since: see FolderLock.owner()."""
+    """What the last supervisor said, or None; it may have died since (see FolderLock.owner())."""
     try:
         content = json.loads((folder / "state.json").read_text("utf-8"))
         return State(int(content["pid"]), content["phase"], str(content["message"]))

@@ -1,7 +1,7 @@
 """`up` and `down`: a detached process that owns servers and worker, and the calls that start and stop it.
 
 The supervisor starts all, says that it is ready (state.json, env), brings a worker that ended back, and ends
-everything when it gets SIGTERM or a server ends by itself. If it is killed, its children end too (see guard.py).
+all when it gets SIGTERM or a server ends by itself. If it is killed, its children end too (see guard.py).
 """
 
 import contextlib
@@ -56,7 +56,8 @@ def supervise(folder: Path, *, with_worker: bool) -> int:
         return 0
     except StackError as error:
         sys.stderr.write(f"{error}\n")
-        write_state(folder, "failed", str(error))
+        if FolderLock(folder).owner() is None:  # else it is another one's folder and state
+            write_state(folder, "failed", str(error))
         return 1
     return 0
 
@@ -79,7 +80,10 @@ def _serve(folder: Path, *, with_worker: bool) -> None:
         write_state(folder, "ready", "ready for events" if with_worker else "the servers answer; no worker")
         _watch(stack, worker)
     finally:
-        remove_env(folder)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if stack.hold is not None:  # else it is another one's folder
+            remove_env(folder)
         if worker is not None:
             worker.stop()
         stack.stop()
@@ -99,32 +103,47 @@ def _watch(stack: Stack, worker: Worker | None) -> None:
 
 
 def up(folder: Path, *, with_worker: bool) -> bool:
-    """Start the supervisor and block until it is ready (False: one was ready already). Raises StackError."""
-    lock = FolderLock(folder)
+    """Start the supervisor and block until it is ready (False: one was up already). Raises StackError."""
+    owner = _running_supervisor(FolderLock(folder))
+    if owner is not None:
+        _wait_until_ready(folder, owner)
+        return False
+    owner = _launch(folder, with_worker=with_worker)
+    try:
+        _wait_until_ready(folder, owner)
+    except BaseException:  # a Ctrl-C too: what is not ready is not left behind
+        with contextlib.suppress(psutil.NoSuchProcess):
+            owner.terminate()
+        raise
+    return True
+
+
+def _running_supervisor(lock: FolderLock) -> psutil.Process | None:
     owner = lock.owner()
-    if owner is None:
-        owner = _launch(folder, with_worker=with_worker)
-        fresh = True
-    else:
-        state = read_state(folder)
-        if state is None or state.pid != owner.pid:
-            raise StackError(f"the data folder {folder} is in use by process {owner.pid}, which is no `up`")
-        fresh = state.phase != "ready"
+    with contextlib.suppress(psutil.Error):
+        if owner is not None and "supervise" not in owner.cmdline():
+            raise StackError(
+                f"the data folder {lock.file.parent} is in use by process {owner.pid}, not by `up`"
+            )
+    return owner
+
+
+def _wait_until_ready(folder: Path, owner: psutil.Process) -> None:
     deadline = time.monotonic() + UP_TIMEOUT
     while time.monotonic() < deadline:
-        state = read_state(folder)
+        alive = owner.is_running() and owner.status() != psutil.STATUS_ZOMBIE
+        state = read_state(folder)  # after the look at the process, so that its last word is there
         if state is not None and state.pid == owner.pid:
-            if state.phase == "ready" and owner.is_running():
-                return fresh
+            if state.phase == "ready" and alive:
+                return
             if state.phase == "failed":
                 raise StackError(state.message)
-        if not owner.is_running() or owner.status() == psutil.STATUS_ZOMBIE:
+        if not alive:
             log = folder / "supervisor.log"
             raise StackError(
                 f"the supervisor ended while starting; its log {log} ends with:\n{last_lines(log)}"
             )
         time.sleep(0.1)
-    down(folder)
     raise StackError(f"the stack was not ready after {UP_TIMEOUT:.0f} seconds")
 
 
@@ -151,15 +170,10 @@ def _launch(folder: Path, *, with_worker: bool) -> psutil.Process:
 
 
 def down(folder: Path) -> bool:
-    """End the supervisor and all it runs, and block until they are gone (False: none was up). Raises StackError."""
+    """End the supervisor and all it runs, block until it is gone (False: none was up). Raises StackError."""
     lock = FolderLock(folder)
-    owner = lock.owner()
+    owner = _running_supervisor(lock)
     if owner is not None:
-        state = read_state(folder)
-        if state is None or state.pid != owner.pid:
-            raise StackError(
-                f"the data folder {folder} is in use by process {owner.pid}, which is no `up`: end it"
-            )
         with contextlib.suppress(psutil.NoSuchProcess):
             owner.terminate()
     elif not lock.is_held():

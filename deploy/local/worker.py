@@ -22,7 +22,7 @@ PROBE_TIMEOUT = 2.0  # seconds
 
 
 def client_groups() -> str:
-    """The path of the client-groups command of this Python environment. Raises StackError when not installed."""
+    """The path of this environment's client-groups command. Raises StackError when not installed."""
     path = Path(sysconfig.get_path("scripts")) / "client-groups"
     if not path.exists():
         raise StackError(f"the client-groups command is not installed ({path} is missing): run make setup")
@@ -32,7 +32,9 @@ def client_groups() -> str:
 class Worker:
     """One worker whose log is in `folder` and whose health is served on a loopback port."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], *, port: int, hold: int | None) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], *, port: int, hold: int | None = None
+    ) -> None:
         self.log = folder / "worker.log"
         self.port = port
         self._folder = folder
