@@ -78,7 +78,7 @@ def next_tables(tables: Tables, changed: Iterable[GroupRules], removed: Iterable
 
 
 def _moved(tables: Tables, groups: Sequence[GroupRules], touched: Collection[int]) -> Tables | None:
-    """The tables for `groups`, which differ at the touched bits; None where the columns don't suffice."""
+    """The tables for `groups`, which differ at the touched bits; None where the grid doesn't suit them."""
     old = {bit: tables.groups[bit] if bit < len(tables.groups) else HOLE for bit in touched}
     keep = ~mask_of(touched)
     masks = {
@@ -100,7 +100,7 @@ def _moved(tables: Tables, groups: Sequence[GroupRules], touched: Collection[int
 
 
 def _placed(tables: Tables, moving: Sequence[int]) -> Tables | None:
-    """The tables with the conditions of the groups at these bits taken out and put in anew."""
+    """The tables with the conditions of the groups at these bits taken out and put in anew; None as above."""
     placed, extra = dict(tables.placed), dict(tables.extra)
     left = [placed.pop(bit) for bit in moving if bit in placed]
     for bit in moving:
@@ -122,7 +122,7 @@ def _placed(tables: Tables, moving: Sequence[int]) -> Tables | None:
             arrived[bit] = tables.grid.place(rules, tuple(columns))
             if len(columns) > 1:
                 extra[bit] = mask_of(columns[1:])
-    if used.bit_length() > tables.grid.width:
+    if used.bit_length() > tables.grid.width or not tables.grid.suits(len(extra), len(placed) + len(arrived)):
         return None
     padding_left = mask_of(slot for place in left for slot in place.padding)
     padding = mask_of(slot for place in arrived.values() for slot in place.padding)

@@ -16,11 +16,12 @@ class Parameters:
     the set of those that were passed: the cost then follows what the client passed, not what rules read.
     """
 
-    __slots__ = ("_by_name", "_not_passed")
+    __slots__ = ("_by_name", "_few", "_not_passed")
 
     def __init__(self, by_name: Mapping[str, Contributions]) -> None:
         """Takes the contributions of each parameter that some rule reads."""
         self._by_name = dict(by_name)
+        self._few = tuple(by_name.items()) if len(by_name) <= FEW_NAMES else None
         self._not_passed: dict[frozenset[str], int] = {}
 
     def same(self, by_name: Mapping[str, Contributions]) -> bool:
@@ -31,12 +32,12 @@ class Parameters:
 
     def satisfied(self, passed: Mapping[str, str]) -> int:
         """The mask of the slots that these parameters satisfy; those that no rule reads cost nothing."""
-        by_name = self._by_name
         mask = 0
-        if len(by_name) <= FEW_NAMES:
-            for name, contributions in by_name.items():
+        if self._few is not None:
+            for name, contributions in self._few:
                 mask |= contributions[passed.get(name)]
             return mask
+        by_name = self._by_name
         fewer, more = (passed, by_name) if len(passed) < len(by_name) else (by_name, passed)
         read = [name for name in fewer if name in more]
         for name in read:

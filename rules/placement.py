@@ -43,12 +43,17 @@ class Grid:
     def fitting(cls, groups: Sequence[GroupRules]) -> "Grid":
         """The measures for these groups in columns 0, 1, 2 …, with columns to spare."""
         sizes = Counter(len(clauses_of(group.conditions)) for group in groups)
+        conditional = sizes.total() - sizes[0]
         planes = 1
-        while planes < MAX_PLANES and _longer(sizes, planes) * _LONG_SHARE > sizes.total() - sizes[0]:
+        while not _suits(planes, sum(sizes[size] for size in sizes if size > planes), conditional):
             planes += 1
         extra = sum(count * (-(-size // planes) - 1) for size, count in sizes.items() if size)
         columns = len(groups) + extra
         return cls(columns + max(_SPARE_COLUMNS, columns // _SPARE_SHARE), planes)
+
+    def suits(self, long: int, conditional: int) -> bool:
+        """Whether these rows do for so many groups with extra columns among so many with conditions."""
+        return _suits(self.planes, long, conditional)
 
     def columns_for(self, group: GroupRules) -> int:
         """How many columns the group takes, its own included."""
@@ -73,5 +78,6 @@ def clauses_of(conditions: Iterable[Condition]) -> list[tuple[Condition, ...]]:
     return [tuple(by_number[number]) for number in sorted(by_number)]
 
 
-def _longer(sizes: Counter[int], planes: int) -> int:
-    return sum(count for size, count in sizes.items() if size > planes)
+def _suits(planes: int, long: int, conditional: int) -> bool:
+    # Extra columns are looked at one group after the other, rows for all groups at once.
+    return planes == MAX_PLANES or long * _LONG_SHARE <= conditional

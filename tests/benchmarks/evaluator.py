@@ -1,7 +1,7 @@
 """The evaluator against a loop over the rules, at 10, 100, 1,000 and 10,000 rules, interleaved in one run.
 
 Every rule reads some of the eight attributes that a client has here. Clients repeat values, as clients do, so
-that the figures are those of a warm memo; `cold_us` is a client with a request parameter that nobody had before.
+that the figures are those of a warm memo; `cold_us` is a client with a parameter that nobody had before.
 """
 
 import random

@@ -194,12 +194,44 @@ def test_a_rule_of_many_condition_groups_among_short_ones(condition_groups: int)
         assert len(compiled.decode(compiled.evaluate(Facts("DE", request_parameters=passed)).surely)) == 201
 
 
+@given(st.lists(st.dictionaries(st.integers(0, 45).map(str), st.sampled_from(["", "a", "b"])), min_size=1))
+def test_rules_that_read_many_parameters(clients: list[dict[str, str]]) -> None:
+    comparisons = (
+        (Comparison.NOT_EQUALS, "a"),
+        (Comparison.EQUALS, "b"),
+        (Comparison.IS_NOT_SET, None),
+        (Comparison.NOT_CONTAINS, "b"),
+    )
+    groups = []
+    for number in range(40):
+        comparison, value = comparisons[number % 4]
+        pair = (
+            Condition(1, ConditionType.REQUEST_PARAMETER, comparison, value, str(number)),
+            Condition(number % 3, ConditionType.REQUEST_PARAMETER, Comparison.IS_SET, None, str(number // 2)),
+        )
+        groups.append(GroupRules(f"g{number}", pair))
+    rules = RuleSet.compile(groups)
+    for passed in [*clients, *clients]:
+        assert_as_the_oracle_says(rules, groups, Facts(request_parameters=passed))
+
+
 def test_many_groups_come_one_at_a_time() -> None:
     rules = RuleSet.compile([])
     for number in range(300):
         rules = rules.replace([_country(f"g{number}", ("DE", "FR")[number % 2])])
         assert rules.bit(f"g{number}") == number
     assert len(rules.decode(rules.evaluate(Facts(country="FR")).surely)) == 150
+
+
+def test_rows_are_added_when_rules_grow_longer() -> None:
+    rules = RuleSet.compile([_country(f"g{number}") for number in range(400)])
+    for number in range(100):
+        conditions = (*_country("").conditions, Condition(2, ConditionType.PROVIDER, Comparison.EQUALS, "1"))
+        rules = rules.replace([GroupRules(f"g{number}", conditions)])
+    assert rules._tables.grid.planes == 2
+    assert rules._tables.extra == {}
+    assert len(rules.decode(rules.evaluate(Facts(country="DE")).surely)) == 300
+    assert len(rules.decode(rules.evaluate(Facts(country="DE", provider_id="1")).surely)) == 400
 
 
 def test_other_attributes_keep_their_memo_when_a_group_changes() -> None:
