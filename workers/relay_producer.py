@@ -1,0 +1,212 @@
+"""The relay's side of Kafka: one transactional producer, and the position that moves in its transactions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import (
+    InvalidTimestampError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
+from aiokafka.partitioner import murmur2
+from aiokafka.structs import OffsetAndMetadata
+
+from events.topics import RELAY_POSITION
+from workers.crashpoints import reach
+from workers.relay_messages import Message
+
+_POSITION: Final = TopicPartition(RELAY_POSITION.name, 0)
+_REFUSALS: Final = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidTimestampError)
+LARGEST_RECORD: Final = 16 * 1024 * 1024
+"""Bytes. No topic takes so much; a broker closes the connection on a request above its
+socket.request.max.bytes (100 MB) without an answer, and the producer would try it again forever."""
+STOP_TIMEOUT_S: Final = 2.0
+"""An idle producer stops in milliseconds; one whose broker is away would wait for it forever."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerSettings:
+    """How the relay speaks to Kafka."""
+
+    bootstrap_servers: str
+    transactional_id: str
+    group: str
+    transaction_timeout_ms: int
+    retry_backoff_ms: int
+    compression_type: str | None
+    batch_bytes: int
+    """Where a batch is full. A record that is larger by itself goes alone."""
+
+
+class RefusedError(Exception):
+    """A topic refuses a batch for what is in it, and always will; nothing of the transaction is committed."""
+
+    def __init__(self, topic: str, messages: Sequence[Message], size: int, *, too_large: bool = True) -> None:
+        super().__init__(f"{topic} refuses a batch of {len(messages)} records, {size} bytes")
+        self.messages = messages
+        self.size = size
+        self.too_large = too_large
+
+
+class PositionUnreadableError(Exception):
+    """Kafka did not say what the committed position is."""
+
+
+@lru_cache(maxsize=65_536)
+def _key_hash(key: bytes) -> int:
+    return int(murmur2(key)) & 0x7FFFFFFF
+
+
+def partition_of(key: bytes | None, partitions: int) -> int:
+    """Where a record goes: by its key as Java's producers do it, without one to partition 0."""
+    return _key_hash(key) % partitions if key else 0
+
+
+class _Lane:
+    """The batches of one partition, in order."""
+
+    def __init__(self, producer: AIOKafkaProducer, topic: str, partition: int, *, one_by_one: bool) -> None:
+        self._producer = producer
+        self._topic = topic
+        self._partition = partition
+        self._one_by_one = one_by_one
+        self._batches: list[tuple[Any, list[Message]]] = []
+
+    def append(self, message: Message) -> None:
+        """Put a message behind the others. Raises RefusedError when it is larger than any topic takes."""
+        if self._batches and not self._one_by_one and self._put(*self._batches[-1], message):
+            return
+        batch, messages = self._producer.create_batch(), list[Message]()
+        self._put(batch, messages, message)  # the first always fits
+        if batch.size() > LARGEST_RECORD:
+            raise RefusedError(self._topic, messages, batch.size())
+        self._batches.append((batch, messages))
+
+    @staticmethod
+    def _put(batch: Any, messages: list[Message], message: Message) -> bool:
+        if (
+            batch.append(
+                timestamp=message.timestamp_ms, key=message.key, value=message.value, headers=message.headers
+            )
+            is None
+        ):
+            return False
+        messages.append(message)
+        return True
+
+    async def send(self) -> None:
+        """Hand over all batches and wait until all are delivered. Raises RefusedError or KafkaError."""
+        delivered = []
+        for batch, messages in self._batches:
+            # Waits until the batch before is on its way: one partition's batches go one at a time.
+            future = await self._producer.send_batch(batch, self._topic, partition=self._partition)
+            delivered.append((future, messages, batch))
+        for future, messages, batch in delivered:
+            try:
+                await future
+            except _REFUSALS as exc:
+                too_large = not isinstance(exc, InvalidTimestampError)
+                raise RefusedError(self._topic, messages, batch.size(), too_large=too_large) from exc
+
+
+class RelayProducer:
+    """One producer from its start to the first error; then it is dropped and another one started."""
+
+    def __init__(self, settings: ProducerSettings) -> None:
+        self._settings = settings
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=settings.bootstrap_servers,
+            client_id=settings.transactional_id,
+            transactional_id=settings.transactional_id,
+            transaction_timeout_ms=settings.transaction_timeout_ms,
+            # Later than that the broker has aborted the transaction anyway.
+            request_timeout_ms=settings.transaction_timeout_ms,
+            # The wait between a commit and the next transaction's first step, too: 100 ms by default.
+            retry_backoff_ms=settings.retry_backoff_ms,
+            acks="all",
+            compression_type=settings.compression_type,
+            max_batch_size=settings.batch_bytes,
+        )
+
+    async def start(self) -> int | None:
+        """Fence every predecessor, then read the position; None when none is committed.
+
+        In this order: after it no predecessor can commit any more, and what one had begun to commit
+        is finished. Raises KafkaError (KafkaConnectionError when no broker answers) or
+        PositionUnreadableError.
+        """
+        await self._producer.start()
+        admin = AIOKafkaAdminClient(
+            bootstrap_servers=self._settings.bootstrap_servers,
+            request_timeout_ms=self._settings.transaction_timeout_ms,
+        )
+        try:
+            await admin.start()
+            offsets = await admin.list_consumer_group_offsets(self._settings.group, partitions=[_POSITION])
+        finally:
+            await admin.close()
+        if _POSITION not in offsets:
+            # aiokafka drops an error of the group as a whole, and answers with no offsets. To take that
+            # for "none committed" would be to send again what was sent.
+            raise PositionUnreadableError(f"no answer about group {self._settings.group}")
+        committed: int = offsets[_POSITION].offset
+        return committed if committed >= 0 else None
+
+    async def transact(self, next_seq: int, messages: Sequence[Message], *, one_by_one: bool = False) -> None:
+        """Commit messages and position in one transaction.
+
+        Returns when it is committed. After any exception (RefusedError, KafkaError, cancellation) it is
+        not known whether it is: only a new producer can tell.
+        """
+        lanes = await self._lanes(messages, one_by_one=one_by_one)
+        await self._producer.begin_transaction()
+        # The position first: aiokafka goes wrong when it comes behind messages (aio-libs/aiokafka #1004).
+        await self._producer.send_offsets_to_transaction(
+            {_POSITION: OffsetAndMetadata(next_seq, "")}, self._settings.group
+        )
+        await asyncio.gather(*(lane.send() for lane in lanes))
+        # Only now: aiokafka commits even when a delivery failed.
+        reach("relay-after-send")
+        await self._producer.commit_transaction()
+
+    async def _lanes(self, messages: Sequence[Message], *, one_by_one: bool) -> list[_Lane]:
+        topics = {message.topic for message in messages}
+        partitions = {topic: len(await self._producer.partitions_for(topic)) for topic in topics}
+        lanes: dict[tuple[str, int], _Lane] = {}
+        for message in messages:
+            topic = message.topic
+            place = (topic, partition_of(message.key, partitions[topic]))
+            lane = lanes.get(place)
+            if lane is None:
+                lane = lanes[place] = _Lane(self._producer, *place, one_by_one=one_by_one)
+            lane.append(message)
+        return list(lanes.values())
+
+    async def drop(self) -> None:
+        """Let go of the producer, whatever state it is in; takes at most about 2 * STOP_TIMEOUT_S.
+
+        A transaction that is open stays open: the next start() ends it.
+        """
+        stopping = asyncio.create_task(self._producer.stop())
+        await asyncio.wait({stopping}, timeout=STOP_TIMEOUT_S)
+        if stopping.done():
+            stopping.exception()  # of no interest any more; asked for, so that asyncio does not report it
+            return
+        # It waits for deliveries that the broker does not take. Cancel its sender, twice: the first
+        # makes it wait for its requests, the second ends those.
+        sender = self._producer._sender.sender_task  # noqa: SLF001 - there is no public way to give up
+        for task in (sender, sender, stopping):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait({task}, timeout=STOP_TIMEOUT_S / 2)
+        with suppress(KafkaError, OSError):
+            await self._producer.client.close()
