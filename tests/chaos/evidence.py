@@ -1,0 +1,137 @@
+"""What is left after the chaos: the inputs, the outputs, the tables, and the model folded over them."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any, Final
+
+from tests.chaos.tables import Tables
+from tests.support.model import Model, Move
+from tests.support.model_decode import Poison, Raw, decode
+
+LATEST: Final = datetime(2050, 1, 1, tzinfo=UTC)
+"""The stream's times are all in the past, but for those of poison, which are far ahead."""
+NETWORKS: Final = {
+    ipaddress.ip_network("192.0.2.0/24"): "DE",
+    ipaddress.ip_network("198.51.100.0/24"): "FR",
+    ipaddress.ip_network("203.0.113.0/24"): "US",
+    ipaddress.ip_network("2001:db8::/32"): "NL",
+}
+"""What the embedded stack's GeoIP database knows."""
+
+Place = tuple[str, int, int]
+
+
+def country_of(ip: str) -> str | None:
+    """The GeoIP country of an address."""
+    address = ipaddress.ip_address(ip)
+    return next((code for network, code in NETWORKS.items() if address in network), None)
+
+
+class Difference(Exception):  # noqa: N818
+    """What should be and what is, with all that is needed to understand it."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One change that a transaction must have made: with these sources, by one of these moves."""
+
+    client: str
+    group: str
+    change: str
+    sources: frozenset[str]
+    decided: frozenset[tuple[str, str]]
+    """(moment, cause)."""
+
+
+@dataclass
+class Evidence:
+    """Everything, read after the last change went out. `inputs` and `outputs` are by topic."""
+
+    inputs: dict[str, list[Raw]]
+    outputs: dict[str, list[Raw]]
+    tables: Tables
+
+    def __post_init__(self) -> None:
+        self.records: dict[Place, Raw] = {
+            (raw.topic, raw.partition, raw.offset): raw for found in self.inputs.values() for raw in found
+        }
+        self.model = Model(country_of, LATEST)
+        self.batches: list[list[Expected]] = []
+        """Of each transaction that took records the changes that it must have made."""
+
+    def fold(self) -> None:
+        """Take the records in the order of the transactions. Raises Difference."""
+        taken: set[str] = set()
+        for batch, rows in groupby(self.tables.trace, key=lambda row: row["batch"]):
+            if batch in taken:
+                raise Difference(
+                    f"transaction {batch} took records before and after another one: seq order broken"
+                )
+            taken.add(batch)
+            before = len(self.model.moves)
+            for row in rows:
+                place = (row["topic"], row["partition"], row["kafka_offset"])
+                if place not in self.records:
+                    raise Difference(f"{place} was taken, but is no committed record of the topic")
+                self.model.apply(self.records[place])
+            self.batches.append(list(self._net(self.model.moves[before:])))
+
+    def _net(self, moves: list[Move]) -> Iterator[Expected]:
+        """What is left of a transaction's moves."""
+        by_membership: dict[tuple[str, str], list[Move]] = {}
+        for move in moves:
+            by_membership.setdefault((move.client, move.group), []).append(move)
+        for (client, group), own in by_membership.items():
+            was_in = own[0].what != "joined"
+            membership = self.model.clients[client].groups.get(group)
+            if was_in and membership is None:
+                last = own[-1]
+                sources = {own[0].source, last.source, *(["rule"] if own[0].what == "source" else [])}
+                decided = {(last.moment, last.cause)}
+                yield Expected(client, group, "left", frozenset(sources), frozenset(decided))
+            if not was_in and membership is not None:
+                since = max(at for at, move in enumerate(own) if move.what == "joined")
+                decided = {(move.moment, move.cause) for move in own[since:]}
+                yield Expected(client, group, "joined", frozenset({membership.source}), frozenset(decided))
+
+    def story(self, client: str) -> str:
+        """All that was said of a client in the order in which it was taken, and what came of it."""
+        lines = [f"the story of client {client!r}:"]
+        for row in self.tables.trace:
+            raw = self.records.get((row["topic"], row["partition"], row["kafka_offset"]))
+            if raw is not None and client in clients_of(raw):
+                headers = " ".join(f"{name}={value!r}" for name, value in raw.headers if name == "ce_time")
+                value = " ".join((raw.value or b"").decode(errors="replace").split())
+                lines.append(
+                    f"  {row['seq']} tx {row['batch']} {raw.place} @{raw.timestamp_ms} {headers} {value}"
+                )
+        lines.append("what the model makes of it:")
+        lines += [f"  {move}" for move in self.model.moves if move.client == client]
+        lines.append("the history:")
+        lines += [f"  {shown(row)}" for row in self.tables.history if row["client_id"] == client]
+        lines.append("the memberships:")
+        lines += [f"  {shown(row)}" for row in self.tables.memberships if row["client_id"] == client]
+        lines.append(
+            f"the client: {[shown(row) for row in self.tables.clients if row['client_id'] == client]}"
+        )
+        lines.append(f"the model's client: {self.model.clients.get(client)}")
+        return "\n".join(lines)
+
+
+def clients_of(raw: Raw) -> set[str]:
+    """The clients that a record is about."""
+    try:
+        event = decode(raw, LATEST)
+    except Poison:
+        return set()
+    return {event.id, *map(str, event.said.get("clients", []))}
+
+
+def shown(row: dict[str, Any]) -> str:
+    """A table's row in one line."""
+    return " ".join(f"{name}={value}" for name, value in row.items() if value is not None)

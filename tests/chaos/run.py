@@ -1,0 +1,249 @@
+"""One run: stack, topics, migrations, workers that die, the stream, and then the verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from rich.console import Console
+
+from deploy.local import Stack
+from tests.chaos import reader, tables, verdict, verdict_facts
+from tests.chaos.evidence import Evidence
+from tests.chaos.fleet import ROOT, Fleet, UnexpectedEndError, Worker, base_environment, command
+from tests.chaos.publisher import Publisher, keep_forever
+from tests.chaos.stream import Chunk, Plan, Planned, plan, setup
+from tests.support.model_decode import INPUTS
+
+SETTLE_SECONDS: Final = 180.0
+RELAY_GROUP: Final = "membership-relay"
+OUTPUTS: Final = (
+    "membership-changed",
+    "client-memberships",
+    "client-groups",
+    "group-command-results",
+    *(f"{topic}.dlt" for topic in INPUTS),
+)
+PROGRESS_EVERY: Final = 5.0  # seconds
+
+
+@dataclass(frozen=True)
+class Options:
+    """How much of what. The same seed, clients and events give the same stream."""
+
+    kills: int = 50
+    seed: int = 1
+    clients: int = 2500
+    events: int = 25_000
+    workers: int = 2
+    broker_restarts: int = 0
+
+
+class NotSettledError(Exception):
+    """The workers don't get to the end of the inputs, or the relay not to the end of the log."""
+
+
+class Run:
+    """Everything of one run in `folder`. `run()` raises Difference, NotSettledError or UnexpectedEndError."""
+
+    def __init__(self, options: Options, folder: Path, console: Console) -> None:
+        self._options = options
+        self._folder = folder
+        self._console = console
+        self._rng = Random(options.seed + 1)
+        self._plan = Plan(options.seed, options.clients, options.events)
+        self._stack = Stack(folder / "stack", environ={})
+        self._published = 0
+        self._restarts: Counter[str] = Counter()
+        self._fleet = Fleet([], self._rng, 0)
+
+    async def run(self) -> dict[str, object]:
+        """The counts of a run in which all held."""
+        began = time.monotonic()
+        await asyncio.to_thread(self._stack.start)
+        workers: list[Worker] = []
+        try:
+            environment = base_environment(self._stack.environment)
+            for subcommand in ("migrate", "topics"):
+                await self._command(subcommand, environment)
+            await keep_forever(self._stack.bootstrap_servers, INPUTS)
+            workers = [Worker(number, environment, self._folder) for number in range(self._options.workers)]
+            self._fleet = Fleet(workers, self._rng, self._options.kills)
+            await self._chaos()
+            evidence = await self._settle()
+            codes = [await worker.stop() for worker in workers]
+            if any(codes):
+                raise UnexpectedEndError(f"on SIGTERM the workers ended with {codes}")
+        finally:
+            for worker in workers:
+                worker.kill_now()
+            await asyncio.to_thread(self._stack.stop)
+        self._console.print("all is consumed and sent; judging ...")
+        judge(evidence)
+        return self._counts(evidence, time.monotonic() - began)
+
+    async def _command(self, subcommand: str, environment: dict[str, str]) -> None:
+        process = await asyncio.create_subprocess_exec(
+            *command(subcommand),
+            env=environment,
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        if process.returncode:
+            raise UnexpectedEndError(
+                f"client-groups {subcommand} ended with {process.returncode}:\n{said.decode()}"
+            )
+
+    async def _chaos(self) -> None:
+        """Publish while workers die; returns when all is published and every worker runs."""
+        async with asyncio.TaskGroup() as group:
+            progress = group.create_task(self._show_progress())
+            lives = group.create_task(self._fleet.live_and_die())
+            restarts = group.create_task(self._restart_servers())
+            async with Publisher(self._stack.bootstrap_servers) as publisher:
+                first = setup()
+                await publisher.publish(Chunk(tuple(first)))
+                await until(lambda: self._taken(first))
+                await self._publish_all(publisher)
+            await restarts
+            await lives
+            progress.cancel()
+
+    async def _taken(self, first: list[Planned]) -> bool:
+        """Whether the groups stand: before, no event is published, so that steady groups see every one."""
+        counts = Counter(record.topic for record in first)
+        reached = await tables.positions(self._stack.database_url)
+        return all(reached.get((topic, 0), 0) >= count for topic, count in counts.items())
+
+    async def _publish_all(self, publisher: Publisher) -> None:
+        """Spread over the deaths: no more of the stream than of the kills is over, and a little."""
+        for chunk in plan(self._plan):
+            await until(self._may_publish)
+            await publisher.publish(chunk)
+            self._published += len(chunk.records)
+            await asyncio.sleep(0.02)
+
+    async def _may_publish(self) -> bool:
+        share = self._published / self._options.events
+        return share <= (self._fleet.done + 1) / max(self._options.kills, 1)
+
+    async def _restart_servers(self) -> None:
+        """Kafka and PostgreSQL in turn, in order or by a crash, spread over the deaths."""
+        count = self._options.broker_restarts
+        for number in range(2 * count):
+            await until(partial(self._died, (number + 0.5) * self._options.kills / (2 * count)))
+            graceful = self._rng.random() < 0.5
+            server = (self._stack.kafka, self._stack.postgres)[number % 2]
+            self._fleet.pause.clear()
+            await asyncio.to_thread(server.restart, graceful)
+            self._fleet.pause.set()
+            self._restarts[f"{server.name} {'restarted' if graceful else 'crashed'}"] += 1
+
+    async def _died(self, count: float) -> bool:
+        return self._fleet.done >= count
+
+    async def _show_progress(self) -> None:
+        while True:
+            await asyncio.sleep(PROGRESS_EVERY)
+            kills, wanted = self._fleet.done, self._options.kills
+            self._console.print(f"kills {kills} of {wanted}, published {self._published:,} records")
+
+    async def _settle(self) -> Evidence:
+        """Wait until every input record is taken and the log is sent, then read everything."""
+        servers, database = self._stack.bootstrap_servers, self._stack.database_url
+        keep_alive = asyncio.create_task(self._fleet.keep_alive())
+        try:
+            inputs = await asyncio.to_thread(reader.read, servers, *INPUTS)
+            ends: Counter[tuple[str, int]] = Counter()
+            for found in inputs.values():
+                for raw in found:
+                    ends[raw.topic, raw.partition] = max(ends[raw.topic, raw.partition], raw.offset + 1)
+            deadline = time.monotonic() + SETTLE_SECONDS
+            while True:
+                if keep_alive.done():
+                    await keep_alive
+                reached = await tables.positions(database)
+                open_ends = {
+                    place: (reached.get(place), end)
+                    for place, end in ends.items()
+                    if reached.get(place, 0) < end
+                }
+                last = await tables.last_seq(database)
+                sent = await asyncio.to_thread(reader.committed, servers, RELAY_GROUP, "relay-position")
+                if not open_ends and sent > last:
+                    break
+                if time.monotonic() > deadline:
+                    raise NotSettledError(f"after {SETTLE_SECONDS:g} s: {open_ends=}, {sent=}, {last=}")
+                await asyncio.sleep(0.3)
+            await asyncio.sleep(1.0)  # whatever would still go out twice
+            outputs = await asyncio.to_thread(reader.read, servers, *OUTPUTS)
+            return Evidence(inputs, outputs, await tables.read_tables(database))
+        finally:
+            keep_alive.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keep_alive
+
+    def _counts(self, evidence: Evidence, seconds: float) -> dict[str, object]:
+        return {
+            "events": len(evidence.records),
+            "clients": len(evidence.model.clients),
+            "transactions that took them": len(evidence.batches),
+            "changes": len(evidence.tables.history),
+            "memberships": len(evidence.tables.memberships),
+            "answers": len(evidence.model.answers),
+            "dead letters": len(evidence.model.dead),
+            "kills": self._fleet.done,
+            **{f"  at {place}": count for place, count in sorted(self._fleet.kills.items())},
+            **dict(self._restarts),
+            "workers that ended by themselves": len(self._fleet.unexpected_ends),
+            "seconds": round(seconds),
+        }
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Look again and again."""
+    while True:
+        if await holds():
+            return
+        await asyncio.sleep(0.1)
+
+
+def judge(evidence: Evidence) -> None:
+    """Raises the first Difference."""
+    for _ in verdicts(evidence):
+        pass
+
+
+def verdicts(evidence: Evidence) -> Iterator[str]:
+    """One check after the other, the basic ones first; gives the name of each that holds."""
+    evidence.fold()
+    yield "fold"
+    for check in (
+        verdict.every_record_taken_once,
+        verdict.dead_letters,
+        verdict.answers,
+        verdict.groups_agree,
+        verdict_facts.facts_agree,
+        verdict.steady_groups_follow_from_the_facts,
+    ):
+        check(evidence)
+        yield check.__name__
+    changes = verdict.changes_by_client(evidence)
+    yield "changes_by_client"
+    for check_changes in (
+        verdict.changes_are_the_history,
+        verdict.changes_are_the_models,
+        verdict.memberships_agree,
+    ):
+        check_changes(evidence, changes)
+        yield check_changes.__name__
