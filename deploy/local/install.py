@@ -1,5 +1,4 @@
-"""Install exactly what requirements.lock names into the virtual environment that runs this, and the project
-itself.
+"""Install exactly what requirements.lock names, and the project itself, into the environment that runs this.
 
     .venv/bin/python deploy/local/install.py
 
