@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
@@ -17,14 +18,6 @@ if TYPE_CHECKING:
 
 _clients: Final = load("clients")
 _memberships: Final = load("memberships")
-
-
-@dataclass(slots=True)
-class Fact:
-    """One field of a client and when it was last said; no stamp = nothing was ever said of it."""
-
-    value: Any = None
-    stamp: Stamp | None = None
 
 
 @dataclass(slots=True)
@@ -72,44 +65,54 @@ class Client:
     registered_at: datetime | None = None
     deleted_at: datetime | None = None
     version: int = 0
-    country: Fact = field(default_factory=Fact)
-    ip: Fact = field(default_factory=Fact)
+    country: str | None = None
+    ip: str | None = None
     geoip_country: str | None = None
     geoip_build: int | None = None
-    provider_id: Fact = field(default_factory=Fact)
-    authorization_method: Fact = field(default_factory=Fact)
-    request_parameters: Fact = field(default_factory=Fact)
+    provider_id: str | None = None
+    authorization_method: str | None = None
+    request_parameters: dict[str, str] | None = None
+    stamps: dict[str, Stamp] = field(default_factory=dict)
+    """When each of FACT_FIELDS was last said; one that is missing never was."""
     payers: dict[str, Payer] = field(default_factory=dict)
     verifications: dict[str, Verification] = field(default_factory=dict)
     memberships: dict[str, Membership] = field(default_factory=dict)
 
 
 FACT_FIELDS: Final = ("country", "ip", "provider_id", "authorization_method", "request_parameters")
+_ROW: Final = (
+    "registered_at", "deleted_at", "version", "country", "ip", "geoip_country", "geoip_build", "provider_id",
+    "authorization_method", "request_parameters",
+)  # fmt: skip
 
 
 def _stamp(at: datetime | None, order: int | None) -> Stamp | None:
     return None if at is None or order is None else Stamp(at, order)
 
 
-def _fact(row: Record, value: str, name: str) -> Fact:
-    at = row[f"{name}_at"]
-    return Fact() if at is None else Fact(row[value], Stamp(at, row[f"{name}_order"]))
-
-
 def _client(row: Record) -> Client:
-    return Client(
-        row["client_id"],
-        row["registered_at"],
-        row["deleted_at"],
-        row["version"],
-        _fact(row, "country", "country"),
-        _fact(row, "ip", "ip"),
-        row["geoip_country"],
-        row["geoip_build"],
-        _fact(row, "provider_id", "provider"),
-        _fact(row, "authorization_method", "authorization_method"),
-        _fact(row, "request_parameters", "request_parameters"),
-    )
+    *facts, said_at, said_order, otherwise = row
+    client = Client(*facts)
+    if said_at is not None:
+        stamps = client.stamps = dict.fromkeys(FACT_FIELDS, Stamp(said_at, said_order))
+        for name, stamp in (otherwise or {}).items():
+            if stamp is None:
+                del stamps[name]
+            else:
+                stamps[name] = Stamp(datetime.fromisoformat(stamp[0]), stamp[1])
+    return client
+
+
+def _said(client: Client) -> tuple[Stamp | None, dict[str, Any] | None]:
+    """The stamp that most facts share, and those of the others."""
+    stamps = client.stamps
+    if not stamps:
+        return None, None
+    if len(stamps) == len(FACT_FIELDS) and len(set(stamps.values())) == 1:
+        return next(iter(stamps.values())), None
+    ((shared, _),) = Counter(stamps.values()).most_common(1)
+    others = {name: stamps.get(name) for name in FACT_FIELDS if stamps.get(name) != shared}
+    return shared, {name: stamp and [stamp.at.isoformat(), stamp.order] for name, stamp in others.items()}
 
 
 async def lock(connection: AnyConnection, client_ids: Collection[str]) -> dict[str, Client]:
@@ -142,32 +145,19 @@ async def lock(connection: AnyConnection, client_ids: Collection[str]) -> dict[s
     return clients
 
 
-def _columns(facts: Iterable[Fact]) -> tuple[list[Any], list[datetime | None], list[int | None]]:
-    values: list[Any] = []
-    times: list[datetime | None] = []
-    orders: list[int | None] = []
-    for fact in facts:
-        values.append(fact.value)
-        stamp = fact.stamp
-        times.append(None if stamp is None else stamp.at)
-        orders.append(None if stamp is None else stamp.order)
-    return values, times, orders
-
-
 async def store_facts(connection: AnyConnection, clients: Sequence[Client]) -> None:
     """Write the rows of locked clients: facts and version."""
     if not clients:
         return
-    arguments: dict[str, Any] = {
-        name: list(map(attrgetter(name), clients))
-        for name in ("registered_at", "deleted_at", "version", "geoip_country", "geoip_build")
-    }
-    for name in FACT_FIELDS:
-        column = "provider" if name == "provider_id" else name
-        arguments[name], arguments[f"{column}_at"], arguments[f"{column}_order"] = _columns(
-            map(attrgetter(name), clients)
-        )
-    await _clients.store_facts(connection, client_ids=[client.client_id for client in clients], **arguments)
+    said = [_said(client) for client in clients]
+    await _clients.store_facts(
+        connection,
+        client_ids=[client.client_id for client in clients],
+        said_at=[stamp and stamp.at for stamp, _ in said],
+        said_order=[stamp and stamp.order for stamp, _ in said],
+        said_otherwise=[otherwise for _, otherwise in said],
+        **{name: list(map(attrgetter(name), clients)) for name in _ROW},
+    )
 
 
 async def store_versions(connection: AnyConnection, clients: Sequence[Client]) -> None:

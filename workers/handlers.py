@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from heapq import merge
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import asyncpg
 import structlog
@@ -18,6 +18,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_ran
 from db import clients, log, positions
 from db.connections import AnyConnection
 from db.errors import is_transient
+from db.log import Outgoing
 from events.decode import InputEvent, decode
 from events.providers import ProviderChanged
 from events.record import InvalidRecord, Record
@@ -27,7 +28,7 @@ from events.wire import traceparent
 from workers import crashpoints
 from workers.batches import Batch, Outcome, Slice, halves, singles
 from workers.burial import buried
-from workers.folding import LookUp
+from workers.folding import CLIENT_EVENTS, ClientEvent, LookUp
 from workers.provider_events import take_provider
 from workers.usage_events import take_usage
 from workers.work import Work
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 
 logger = structlog.get_logger(__name__)
 
-Taken = tuple[Record, InputEvent | InvalidRecord]
-"""A record and what it turned out to be."""
 Take = Callable[[AnyConnection, Batch], Awaitable[bool]]
 """Does the work of slices whose positions have been moved; answers whether it appended to the log."""
 
@@ -103,7 +102,7 @@ class BatchHandler:
         events = tuple(part for part in batch.slices if part.topic != GROUP_COMMANDS.name)
         if events:
             now = self._clock()
-            decoded = {record.cause: self._decode(record, now) for part in events for record in part.records}
+            decoded = {id(record): self._decode(record, now) for part in events for record in part.records}
 
             async def take(connection: AnyConnection, part: Batch) -> bool:
                 return await self._take_events(connection, part, decoded)
@@ -192,32 +191,33 @@ class BatchHandler:
         )
 
     async def _take_events(
-        self, connection: AnyConnection, batch: Batch, decoded: dict[str, InputEvent | InvalidRecord]
+        self, connection: AnyConnection, batch: Batch, decoded: dict[int, InputEvent | InvalidRecord]
     ) -> bool:
         # Partitions do not order against each other; their records' timestamps come nearest to what
         # happened. Each partition keeps its own order.
         records = list(merge(*(part.records for part in batch.slices), key=lambda record: record.timestamp))
-        outgoing = []
-        client_ids = set()
-        taken: list[tuple[Record, InputEvent]] = []
+        outgoing: list[Outgoing] = []
+        client_events: list[tuple[Record, ClientEvent]] = []
+        other_events: list[tuple[Record, ProviderChanged | GroupUsageChanged]] = []
         for record in records:
-            event = decoded[record.cause]
-            if isinstance(event, InvalidRecord):
+            event = decoded[id(record)]
+            if type(event) in CLIENT_EVENTS:
+                client_events.append((record, cast("ClientEvent", event)))
+            elif isinstance(event, InvalidRecord):
                 outgoing.append(buried(record, event))
-                continue
-            taken.append((record, event))
-            if not isinstance(event, ProviderChanged | GroupUsageChanged):
-                client_ids.add(event.client_id)
+            else:
+                other_events.append((record, cast("ProviderChanged | GroupUsageChanged", event)))
         rules = await self._rulesets.hold(connection)
+        client_ids = {event.client_id for _, event in client_events}
         work = Work(await clients.lock(connection, client_ids) if client_ids else {}, rules)
         now = self._clock()
-        for record, event in taken:
-            if isinstance(event, ProviderChanged):
-                await take_provider(connection, event, record)
-            elif isinstance(event, GroupUsageChanged):
-                outgoing += await take_usage(connection, event, record, now)
+        for record, event in client_events:
+            work.take(event, record, self._look_up, now, traceparent(record) if record.headers else None)
+        for record, about in other_events:
+            if isinstance(about, ProviderChanged):
+                await take_provider(connection, about, record)
             else:
-                work.take(event, record, self._look_up, now, traceparent(record))
+                outgoing += await take_usage(connection, about, record, now)
         history, snapshots = await work.store(connection)
         return await log.append(
             connection, history=history, snapshots=snapshots, records=outgoing, trace=self._trace(records)

@@ -48,6 +48,8 @@ class Touched:
     memberships_before: dict[str, Membership]
     causes: dict[str, Cause] = field(default_factory=dict)
     """Group -> what decided last about its membership."""
+    moved: bool = False
+    """Something was done to the memberships; it may have been undone."""
     row: bool = False
     deleted: bool = False
     payers: set[str] = field(default_factory=set)
@@ -59,11 +61,13 @@ class Touched:
             source.value, cause.at, said_at, cause.cause, cause.actor, cause.reason
         )
         self.causes[group] = cause
+        self.moved = True
 
     def leave(self, group: str, cause: Cause) -> None:
         """Take the client out of a group it is in."""
         del self.client.memberships[group]
         self.causes[group] = cause
+        self.moved = True
 
     def was_deleted_after(self, said_at: datetime) -> bool:
         """Whether what was said then is ignored, since the client was deleted later."""
@@ -104,24 +108,21 @@ class Work:
 
         `at` is the worker's clock.
         """
-
-        def because(moment: Moment) -> Cause:
-            return Cause(moment, record.cause, at, traceparent)
-
         touched = self._touched[event.client_id]
         effect = fold(touched.client, event, record, look_up)
         touched.note(effect)
         if effect.deleted:
-            self._forget(touched, because(Moment.CLIENT_DELETED))
+            self._forget(touched, Cause(Moment.CLIENT_DELETED, record.cause, at, traceparent))
         if effect.registered:
-            self._check(touched, self._rules.upon_registration, because(Moment.REGISTRATION))
+            checked, moment = self._rules.upon_registration, Moment.REGISTRATION
         elif effect.attributes and touched.client.registered_at is not None:
-            checked = self._rules.upon_change & self._rules.readers(effect.attributes)
-            self._check(touched, checked, because(Moment.CHANGE))
+            checked, moment = self._rules.upon_change & self._rules.readers(effect.attributes), Moment.CHANGE
+        else:
+            return
+        if checked:
+            self._check(touched, checked, Cause(moment, record.cause, at, traceparent))
 
     def _check(self, touched: Touched, checked: int, cause: Cause) -> None:
-        if not checked:
-            return
         client, rules = touched.client, self._rules
         members = manual = 0
         for group, membership in client.memberships.items():
@@ -166,6 +167,7 @@ class Work:
             return True
         if membership.source == Source.MANUAL:
             return False
+        touched.moved = True
         touched.client.memberships[group] = Membership(
             Source.MANUAL.value, membership.since, said_at, cause.cause, cause.actor, cause.reason
         )
@@ -191,21 +193,24 @@ class Work:
         erased: list[tuple[str, str]] = []
         versions: list[Client] = []
         for client_id, touched in self._touched.items():
-            rows = list(_history_of(touched))
+            rows: list[HistoryRow] = []
+            resourced: list[tuple[str, str, Membership]] = []
+            if touched.moved:
+                rows = list(_history_of(touched))
+                before, after = touched.memberships_before, touched.client.memberships
+                resourced = [
+                    (client_id, group, membership)
+                    for group, membership in after.items()
+                    if group not in before or before[group].source != membership.source
+                ]
+                changed += resourced
+                erased += [(client_id, group) for group in before.keys() - after.keys()]
             if rows:
                 history += rows
                 touched.client.version = rows[-1].version
                 if not touched.row:
                     versions.append(touched.client)
-            before, after = touched.memberships_before, touched.client.memberships
-            differing = [
-                (client_id, group, membership)
-                for group, membership in after.items()
-                if group not in before or before[group].source != membership.source
-            ]
-            changed += differing
-            erased += [(client_id, group) for group in before.keys() - after.keys()]
-            if not rows and (differing or touched.deleted):
+            elif resourced or touched.deleted:
                 snapshots.append(client_id)
         await clients_table.store_facts(connection, [t.client for t in self._touched.values() if t.row])
         await clients_table.store_versions(connection, versions)

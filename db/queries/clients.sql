@@ -10,12 +10,8 @@ RETURNING client_id;
 
 -- name: lock
 -- Lock clients in id order and read their rows; NO KEY, so that references to them can still be checked.
-SELECT client_id, registered_at, deleted_at, version,
-       country, country_at, country_order,
-       ip, ip_at, ip_order, geoip_country, geoip_build,
-       provider_id, provider_at, provider_order,
-       authorization_method, authorization_method_at, authorization_method_order,
-       request_parameters, request_parameters_at, request_parameters_order
+SELECT client_id, registered_at, deleted_at, version, country, ip, geoip_country, geoip_build, provider_id,
+       authorization_method, request_parameters, said_at, said_order, said_otherwise
 FROM clients
 WHERE client_id = ANY (:client_ids::text[])
 ORDER BY client_id
@@ -34,46 +30,38 @@ FROM verifications
 WHERE client_id = ANY (:client_ids::text[]);
 
 -- name: store_facts!
--- Write the facts of locked clients, whole rows.
+-- Write the rows of locked clients: facts and version.
 UPDATE clients AS c
 SET registered_at = u.registered_at,
     deleted_at = u.deleted_at,
     version = u.version,
     country = u.country,
-    country_at = u.country_at,
-    country_order = u.country_order,
     ip = u.ip,
-    ip_at = u.ip_at,
-    ip_order = u.ip_order,
     geoip_country = u.geoip_country,
     geoip_build = u.geoip_build,
     provider_id = u.provider_id,
-    provider_at = u.provider_at,
-    provider_order = u.provider_order,
     authorization_method = u.authorization_method,
-    authorization_method_at = u.authorization_method_at,
-    authorization_method_order = u.authorization_method_order,
     request_parameters = u.request_parameters,
-    request_parameters_at = u.request_parameters_at,
-    request_parameters_order = u.request_parameters_order
+    said_at = u.said_at,
+    said_order = u.said_order,
+    said_otherwise = u.said_otherwise
 FROM unnest(
-    :client_ids::text[], :registered_at::timestamptz[], :deleted_at::timestamptz[], :version::bigint[],
-    :country::text[], :country_at::timestamptz[], :country_order::bigint[],
-    :ip::text[], :ip_at::timestamptz[], :ip_order::bigint[],
-    :geoip_country::text[], :geoip_build::bigint[],
-    :provider_id::text[], :provider_at::timestamptz[], :provider_order::bigint[],
-    :authorization_method::text[], :authorization_method_at::timestamptz[],
-    :authorization_method_order::bigint[],
-    :request_parameters::jsonb[], :request_parameters_at::timestamptz[], :request_parameters_order::bigint[]
-) AS u (
-    client_id, registered_at, deleted_at, version,
-    country, country_at, country_order,
-    ip, ip_at, ip_order,
-    geoip_country, geoip_build,
-    provider_id, provider_at, provider_order,
-    authorization_method, authorization_method_at, authorization_method_order,
-    request_parameters, request_parameters_at, request_parameters_order
-)
+    :client_ids::text[],
+    :registered_at::timestamptz[],
+    :deleted_at::timestamptz[],
+    :version::bigint[],
+    :country::text[],
+    :ip::text[],
+    :geoip_country::text[],
+    :geoip_build::bigint[],
+    :provider_id::text[],
+    :authorization_method::text[],
+    :request_parameters::jsonb[],
+    :said_at::timestamptz[],
+    :said_order::bigint[],
+    :said_otherwise::jsonb[]
+) AS u (client_id, registered_at, deleted_at, version, country, ip, geoip_country, geoip_build,
+        provider_id, authorization_method, request_parameters, said_at, said_order, said_otherwise)
 WHERE c.client_id = u.client_id;
 
 -- name: store_versions!

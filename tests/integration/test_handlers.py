@@ -189,7 +189,7 @@ async def test_deletion_erases_what_is_not_newer(work: Driver) -> None:
     assert await work.fetch("SELECT count(*) FROM payers") == [(0,)]
     assert await work.fetch("SELECT count(*) FROM verifications") == [(0,)]
     facts = await work.fetch(
-        "SELECT registered_at, country, country_at, ip, geoip_country, geoip_build FROM clients"
+        "SELECT registered_at, country, said_at, ip, geoip_country, geoip_build FROM clients"
     )
     assert facts == [(None,) * 6]
     await work.publish("client-registered", client_id="1", registered_at=work.at(-50), country="DE")

@@ -1,44 +1,35 @@
 -- Client groups: the first schema.
 --
 -- Ids are text COLLATE "C", so that Python's sort order and PostgreSQL's are the same and every
--- transaction locks rows in one order. Times are timestamptz in UTC. A column `<fact>_order` breaks
--- ties between records of the same time: see db/stamps.py.
+-- transaction locks rows in one order. Times are timestamptz in UTC. A column `…_order` breaks ties
+-- between records of the same time: see db/stamps.py.
 
 CREATE DOMAIN id AS text COLLATE "C" CHECK (length(VALUE) BETWEEN 1 AND 64 AND VALUE !~ '[[:cntrl:]]');
 
 CREATE TABLE clients (
-    client_id                  id PRIMARY KEY,
-    registered_at              timestamptz,          -- the newest registration; NULL = not registered
-    deleted_at                 timestamptz,          -- the newest deletion; what is not newer is ignored
-    version                    bigint NOT NULL DEFAULT 0 CHECK (version >= 0),  -- joins and leaves so far
-    country                    text,
-    country_at                 timestamptz,          -- NULL = nothing was ever said of it
-    country_order              bigint,
-    ip                         text,
-    ip_at                      timestamptz,
-    ip_order                   bigint,
-    geoip_country              text,                 -- found for ip; NULL = not in the database, or never looked up
-    geoip_build                bigint,               -- build epoch of the GeoIP database asked; NULL = never looked up
-    provider_id                id,
-    provider_at                timestamptz,
-    provider_order             bigint,
-    authorization_method       text,
-    authorization_method_at    timestamptz,
-    authorization_method_order bigint,
-    request_parameters         jsonb,                -- name -> text; NULL = none passed
-    request_parameters_at      timestamptz,
-    request_parameters_order   bigint,
+    client_id            id PRIMARY KEY,
+    registered_at        timestamptz,                -- the newest registration; NULL = not registered
+    deleted_at           timestamptz,                -- the newest deletion; what is not newer is ignored
+    version              bigint NOT NULL DEFAULT 0 CHECK (version >= 0),  -- joins and leaves so far
+    country              text,
+    ip                   text,
+    geoip_country        text,                       -- found for ip; NULL = not in the database, or never looked up
+    geoip_build          bigint,                     -- build epoch of the GeoIP database asked; NULL = never looked up
+    provider_id          id,
+    authorization_method text,
+    request_parameters   jsonb,                      -- name -> text; NULL = none passed
+    -- When the five facts that events name were said. Nearly always one record said them all, so one
+    -- stamp stands for all of them; `said_otherwise` gives those of the others, as {"country":
+    -- ["2026-11-22T10:15:00+00:00", 4096]}, and null for a fact of which nothing was ever said.
+    said_at              timestamptz,
+    said_order           bigint,
+    said_otherwise       jsonb CHECK (jsonb_typeof(said_otherwise) = 'object'),
     CHECK (registered_at > deleted_at),
-    CHECK ((country_at IS NULL) = (country_order IS NULL) AND (country IS NULL OR country_at IS NOT NULL)),
-    CHECK ((ip_at IS NULL) = (ip_order IS NULL) AND (ip IS NULL OR ip_at IS NOT NULL)),
     CHECK (geoip_country IS NULL OR geoip_build IS NOT NULL),
     CHECK (geoip_build IS NULL OR ip IS NOT NULL),
-    CHECK ((provider_at IS NULL) = (provider_order IS NULL)
-           AND (provider_id IS NULL OR provider_at IS NOT NULL)),
-    CHECK ((authorization_method_at IS NULL) = (authorization_method_order IS NULL)
-           AND (authorization_method IS NULL OR authorization_method_at IS NOT NULL)),
-    CHECK ((request_parameters_at IS NULL) = (request_parameters_order IS NULL)
-           AND (request_parameters IS NULL OR request_parameters_at IS NOT NULL))
+    CHECK ((said_at IS NULL) = (said_order IS NULL)),
+    CHECK (said_at IS NOT NULL OR (said_otherwise IS NULL AND country IS NULL AND ip IS NULL AND provider_id IS NULL
+                                   AND authorization_method IS NULL AND request_parameters IS NULL))
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE clients IS 'Facts of a client, each with its own time; a row exists from the first event or command on.';
 
