@@ -6,12 +6,12 @@ from typing import Any, Final
 from faust.auth import SASLCredentials, SSLCredentials
 from faust.types.auth import CredentialsT
 
-from workers.settings import Settings
+from workers.settings import KafkaSettings
 
 CLIENT_ID: Final = "client-groups"
 
 
-def client_arguments(settings: Settings) -> dict[str, Any]:
+def client_arguments(settings: KafkaSettings) -> dict[str, Any]:
     """What every AIOKafkaConsumer, AIOKafkaProducer and AIOKafkaAdminClient is given.
 
     Reads the certificate files: raises OSError or ssl.SSLError where one cannot be used.
@@ -32,7 +32,7 @@ def client_arguments(settings: Settings) -> dict[str, Any]:
     return arguments
 
 
-def faust_credentials(settings: Settings) -> CredentialsT | None:
+def faust_credentials(settings: KafkaSettings) -> CredentialsT | None:
     """The same for Faust's own consumer and producer; None = plain text."""
     context = ssl_context(settings)
     if settings.kafka_security_protocol.startswith("SASL"):
@@ -46,7 +46,7 @@ def faust_credentials(settings: Settings) -> CredentialsT | None:
     return SSLCredentials(context) if context is not None else None
 
 
-def ssl_context(settings: Settings) -> ssl.SSLContext | None:
+def ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:
     """Trust and identity for TLS; None where the protocol has none."""
     if not settings.kafka_security_protocol.endswith("SSL"):
         return None

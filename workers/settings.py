@@ -1,7 +1,7 @@
 """The worker's settings: environment variables, checked all at once at start."""
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, Self, TypeVar, get_args
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -22,18 +22,14 @@ class ConfigurationError(Exception):
         self.sentences = sentences
 
 
-class Settings(BaseSettings):
-    """Every setting; the name of the environment variable is the field's in capitals."""
+class KafkaSettings(BaseSettings):
+    """How to reach Kafka: all that commands which only speak over Kafka need."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     kafka_bootstrap_servers: str = Field(
         description="Brokers to begin with: `host:port`, separated by commas."
     )
-    database_url: SecretStr = Field(
-        description="PostgreSQL: `postgresql://user:password@host:port/database`."
-    )
-
     kafka_security_protocol: SecurityProtocol = Field("PLAINTEXT", description="How to talk to the brokers.")
     kafka_sasl_mechanism: SaslMechanism = Field(
         "SCRAM-SHA-512", description="How to log in, with a SASL protocol."
@@ -47,6 +43,62 @@ class Settings(BaseSettings):
         None, description="This client's certificate (PEM), if brokers ask."
     )
     kafka_ssl_key_file: Path | None = Field(None, description="The key (PEM) of this client's certificate.")
+
+    @field_validator("kafka_security_protocol", "kafka_sasl_mechanism", mode="before")
+    @classmethod
+    def _protocol_in_capitals(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("kafka_bootstrap_servers")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        servers = [server.strip() for server in value.split(",") if server.strip()]
+        for server in servers:
+            host, _, port = server.rpartition(":")
+            if not host or not port.isdigit() or not 0 < int(port) < 65536:
+                raise ValueError(f"should be host:port, separated by commas; {server!r} is not")
+        if not servers:
+            raise ValueError("names no server")
+        return ",".join(servers)
+
+    @field_validator("kafka_ssl_ca_file", "kafka_ssl_cert_file", "kafka_ssl_key_file")
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError("is no file")
+        return value
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if wrong := self._conflicts():
+            raise ValueError("; ".join(wrong))
+        return self
+
+    def _conflicts(self) -> list[str]:
+        """What does not go together, a sentence each."""
+        wrong = []
+        if self.kafka_security_protocol.startswith("SASL"):
+            missing = [
+                name.upper()
+                for name in ("kafka_sasl_username", "kafka_sasl_password")
+                if getattr(self, name) is None
+            ]
+            if missing:
+                wrong.append(
+                    f"KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} needs {' and '.join(missing)}"
+                )
+        if (self.kafka_ssl_cert_file is None) != (self.kafka_ssl_key_file is None):
+            wrong.append("KAFKA_SSL_CERT_FILE and KAFKA_SSL_KEY_FILE go together")
+        return wrong
+
+
+class Settings(KafkaSettings):
+    """Every setting; the name of the environment variable is the field's in capitals."""
+
+    database_url: SecretStr = Field(
+        description="PostgreSQL: `postgresql://user:password@host:port/database`."
+    )
+
     kafka_replication_factor: int = Field(
         1,
         ge=1,
@@ -120,22 +172,10 @@ class Settings(BaseSettings):
             raise ValueError(f"names no role; there are {', '.join(ROLES)}")
         return value
 
-    @field_validator("log_level", "kafka_security_protocol", "kafka_sasl_mechanism", mode="before")
+    @field_validator("log_level", mode="before")
     @classmethod
     def _capitals(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
-
-    @field_validator("kafka_bootstrap_servers")
-    @classmethod
-    def _host_and_port(cls, value: str) -> str:
-        servers = [server.strip() for server in value.split(",") if server.strip()]
-        for server in servers:
-            host, _, port = server.rpartition(":")
-            if not host or not port.isdigit() or not 0 < int(port) < 65536:
-                raise ValueError(f"should be host:port, separated by commas; {server!r} is not")
-        if not servers:
-            raise ValueError("names no server")
-        return ",".join(servers)
 
     @field_validator("database_url")
     @classmethod
@@ -144,36 +184,17 @@ class Settings(BaseSettings):
             raise ValueError("should begin with postgresql://")
         return value
 
-    @field_validator("kafka_ssl_ca_file", "kafka_ssl_cert_file", "kafka_ssl_key_file")
-    @classmethod
-    def _readable(cls, value: Path | None) -> Path | None:
-        if value is not None and not value.is_file():
-            raise ValueError("is no file")
-        return value
-
-    @model_validator(mode="after")
-    def _together(self) -> "Settings":
-        wrong = []
-        if self.kafka_security_protocol.startswith("SASL"):
-            missing = [
-                name.upper()
-                for name in ("kafka_sasl_username", "kafka_sasl_password")
-                if getattr(self, name) is None
-            ]
-            if missing:
-                wrong.append(
-                    f"KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} needs {' and '.join(missing)}"
-                )
-        if (self.kafka_ssl_cert_file is None) != (self.kafka_ssl_key_file is None):
-            wrong.append("KAFKA_SSL_CERT_FILE and KAFKA_SSL_KEY_FILE go together")
+    def _conflicts(self) -> list[str]:
+        wrong = super()._conflicts()
         if self.database_pool_size < self.lanes + 2:
             wrong.append(
                 f"DATABASE_POOL_SIZE={self.database_pool_size} is too small:"
                 f" {self.lanes} lanes (LANES) need {self.lanes + 2}"
             )
-        if wrong:
-            raise ValueError("; ".join(wrong))
-        return self
+        return wrong
+
+
+AnySettings = TypeVar("AnySettings", bound=KafkaSettings)
 
 
 def load(**given: Any) -> Settings:
@@ -181,8 +202,17 @@ def load(**given: Any) -> Settings:
 
     Raises ConfigurationError that names every wrong setting at once, without the value of a secret.
     """
+    return _load(Settings, given)
+
+
+def load_kafka(**given: Any) -> KafkaSettings:
+    """Read from the environment how to reach Kafka, and nothing else. Raises as `load` does."""
+    return _load(KafkaSettings, given)
+
+
+def _load(kind: type[AnySettings], given: dict[str, Any]) -> AnySettings:
     try:
-        return Settings(**given)
+        return kind(**given)
     except ValidationError as error:
         raise ConfigurationError([_sentence(dict(problem)) for problem in error.errors()]) from error
 
