@@ -164,7 +164,8 @@ def decode_command(record: Record, *, now: datetime, max_ahead: timedelta = MAX_
         try:
             command = model.model_validate(given | {"command": str(name).lower()})
         except ValidationError as exc:
-            errors += problems(exc)
+            said = {error.path for error in errors}
+            errors += (problem for problem in problems(exc) if problem.path not in said)
     time, late = _time(record, envelope_time, now + max_ahead)
     errors += late
     warnings = tuple(unknown_fields(model, given)) if model else ()

@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 from events import written
 from events.fields import CountryCode, Id, MaybeText, OpenCode
 from events.payers import PAYER_STATUSES
+from events.problems import problems
 from events.request_parameters import TOTAL_MAX
 from events.suggestions import choice_of
 from events.verifications import VERIFICATION_METHODS
@@ -130,8 +131,8 @@ def _one(read: Callable[[object], str], value: object, where: str) -> str:
     try:
         return read(value)
     except ValidationError as exc:
-        first = exc.errors(include_url=False, include_input=False)[0]
-        code, message = first["type"], first["msg"]
+        first = problems(exc)[0]
+        code, message = first.code, first.message
     except PydanticCustomError as exc:
         code, message = exc.type, exc.message()
     raise PydanticCustomError(code, "{message}", {"message": where + message})

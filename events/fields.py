@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeAlias
 
 import pycountry
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import core_schema
+from pydantic_core.core_schema import UnionSchema
 
 from events.kinds import Kind, from_text, maybe, maybe_json, one_error
 
@@ -44,7 +45,7 @@ def _decimal(value: int) -> str:
     return text
 
 
-def _id() -> CoreSchema:
+def _id() -> UnionSchema:
     return one_error(
         "id",
         "expected text of 1-64 characters without control characters, or an integer",
@@ -87,13 +88,15 @@ def _utc(text: str) -> datetime:
     leap = timedelta(0)
     if text[17] == "6":
         text, leap = _SECOND_60.sub("59", text), timedelta(seconds=1)
+    elif text[-1] == "Z":  # nearly all
+        return datetime.fromisoformat(text)
     try:
         return (datetime.fromisoformat(text.upper()) + leap).astimezone(UTC)
     except OverflowError as exc:  # year 1 or 9999 and an offset
         raise ValueError("out of range") from exc
 
 
-def _timestamp() -> CoreSchema:
+def _timestamp() -> UnionSchema:
     return one_error(
         "timestamp",
         "expected an RFC 3339 time with an offset, as 2026-11-22T10:15:00Z",
@@ -101,7 +104,7 @@ def _timestamp() -> CoreSchema:
     )
 
 
-def _event_time() -> CoreSchema:
+def _event_time() -> UnionSchema:
     none = core_schema.no_info_after_validator_function(
         lambda _: NO_TIME, core_schema.literal_schema(["", None])
     )
@@ -130,12 +133,13 @@ EventTime = Annotated[
 
 
 # ---- codes
-def _one_of(values: Iterable[str], fold: Callable[[str], str], code: str, message: str) -> CoreSchema:
+def _one_of(values: Iterable[str], fold: Callable[[str], str], code: str, message: str) -> UnionSchema:
     allowed = sorted(values)
     known = frozenset(allowed)
 
     def folded(text: str) -> str:
-        if (found := fold(text)) not in known:
+        # Some letters beyond ASCII fold into it: the long s into S.
+        if not text.isascii() or (found := fold(text)) not in known:
             raise ValueError
         return found
 
@@ -143,7 +147,7 @@ def _one_of(values: Iterable[str], fold: Callable[[str], str], code: str, messag
     return one_error(code, message, core_schema.literal_schema(allowed), from_text(folded, max_length=64))
 
 
-def _country() -> CoreSchema:
+def _country() -> UnionSchema:
     return _one_of(COUNTRIES, str.upper, "country", "expected an ISO 3166-1 alpha-2 country code, or XK")
 
 
@@ -152,13 +156,16 @@ CountryCode = Annotated[str, Kind(_country, _COUNTRY_JSON)]
 MaybeCountry = Annotated[str | None, Kind(lambda: maybe(_country()), maybe_json(_COUNTRY_JSON))]
 
 
+def _closed(*values: str) -> UnionSchema:
+    return _one_of(values, str.lower, "code", "expected one of " + ", ".join(values))
+
+
 def code_of(*values: str) -> Kind:
     """A closed list of codes, in any case; becomes lower case."""
-    message = "expected one of " + ", ".join(values)
     letters = "".join
     patterns = [letters(f"[{c.upper()}{c}]" if c.isalpha() else c for c in value) for value in values]
     return Kind(
-        lambda: _one_of(values, str.lower, "code", message),
+        lambda: _closed(*values),
         {"type": "string", "pattern": f"^({'|'.join(patterns)})$", "examples": list(values)},
     )
 
@@ -166,15 +173,21 @@ def code_of(*values: str) -> Kind:
 def maybe_code_of(*values: str) -> Kind:
     """As `code_of`; `null` and `""` are none."""
     kind = code_of(*values)
-    return Kind(lambda: maybe(kind.schema()), maybe_json(kind.json))
+    return Kind(lambda: maybe(_closed(*values)), maybe_json(kind.json))
 
 
-def _open_code() -> CoreSchema:
+def _lower(text: str) -> str:
+    if len(text := text.lower()) > ID_MAX:  # a few letters become two
+        raise ValueError
+    return text
+
+
+def _open_code() -> UnionSchema:
     return one_error(
         "code",
         "expected a code of 1-64 characters without control characters",
         core_schema.str_schema(strict=True, max_length=ID_MAX, pattern=r"^[a-z0-9_.-]+$"),
-        from_text(str.lower, min_length=1, max_length=ID_MAX, pattern=ID_PATTERN),
+        from_text(_lower, min_length=1, max_length=ID_MAX, pattern=ID_PATTERN),
     )
 
 
@@ -195,7 +208,7 @@ def _address(text: str) -> str:
     return str(address)
 
 
-def _ip() -> CoreSchema:
+def _ip() -> UnionSchema:
     return one_error(
         "ip",
         "expected an IPv4 or IPv6 address",
@@ -209,7 +222,7 @@ MaybeIp = Annotated[str | None, Kind(lambda: maybe(_ip()), maybe_json(_IP_JSON))
 """Normalised: IPv6 compressed and in lower case; an IPv4-mapped one (`::ffff:192.0.2.7`) becomes IPv4."""
 
 
-def _text() -> CoreSchema:
+def _text() -> UnionSchema:
     return one_error(
         "text",
         f"expected text of at most {TEXT_MAX} characters",
@@ -217,7 +230,7 @@ def _text() -> CoreSchema:
     )
 
 
-def _flag() -> CoreSchema:
+def _flag() -> UnionSchema:
     return one_error("wrong_type", "expected true or false", core_schema.bool_schema(strict=True))
 
 
@@ -233,7 +246,7 @@ def maybe_label(limit: int) -> Kind:
     """A short text (an actor, a command's id) or an integer; no control characters; `null`, `""`: none."""
     message = f"expected text of 1-{limit} characters without control characters, or an integer"
 
-    def schema() -> CoreSchema:
+    def schema() -> UnionSchema:
         return one_error(
             "label",
             message,

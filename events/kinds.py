@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
+from pydantic_core.core_schema import UnionSchema
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +20,8 @@ class Kind:
     """What is emitted, where that is something else."""
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """How pydantic checks it."""
-        return self.schema()
+        """How pydantic checks it. What it makes of a value is written as it is."""
+        return cast("CoreSchema", {**self.schema(), "serialization": core_schema.simple_ser_schema("any")})
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -29,7 +30,7 @@ class Kind:
         return dict(self.out if self.out is not None and handler.mode == "serialization" else self.json)
 
 
-def one_error(code: str, message: str, *choices: CoreSchema) -> CoreSchema:
+def one_error(code: str, message: str, *choices: CoreSchema) -> UnionSchema:
     """The first choice that takes the value; if none does, one error and not one for each choice."""
     return core_schema.union_schema(
         list(choices), mode="left_to_right", custom_error_type=code, custom_error_message=message
@@ -46,18 +47,9 @@ def from_text(function: Callable[[str], object], **limits: Any) -> CoreSchema:
 _EMPTY = core_schema.no_info_after_validator_function(lambda _: None, core_schema.literal_schema([""]))
 
 
-def maybe(schema: CoreSchema) -> CoreSchema:
+def maybe(schema: UnionSchema) -> CoreSchema:
     """`null` and `""` are none. The empty text is looked for last: it is rare."""
-    if schema["type"] == "union":
-        return core_schema.nullable_schema(
-            core_schema.union_schema(
-                [*schema["choices"], _EMPTY],
-                mode="left_to_right",
-                custom_error_type=schema["custom_error_type"],
-                custom_error_message=schema["custom_error_message"],
-            )
-        )
-    raise TypeError("only unions can be made optional")
+    return core_schema.nullable_schema(UnionSchema({**schema, "choices": [*schema["choices"], _EMPTY]}))
 
 
 def maybe_json(json: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ _MESSAGES: Mapping[str, tuple[str, str]] = {
     "int_type": ("wrong_type", "expected a whole number"),
     "float_type": ("wrong_type", "expected a number"),
     "finite_number": ("wrong_type", "expected a number"),
+    "string_unicode": ("not_unicode", "expected whole characters, not half a surrogate pair"),
     "string_too_short": ("too_short", "expected at least {min_length} characters"),
     "string_too_long": ("too_long", "expected at most {max_length} characters"),
     "too_short": ("too_short", "expected at least {min_length}, not {actual_length}"),

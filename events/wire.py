@@ -12,7 +12,8 @@ from events.record import InvalidRecord, Record
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TRACEPARENT = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?"
+    # Version 00 ends there; later ones may have more.
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:(?<!^00.{53})-[!-~]*)?"
 )
 _BOM = b"\xef\xbb\xbf"
 
@@ -28,18 +29,9 @@ def unwrap(record: Record) -> tuple[bytes, object]:
     if value.startswith(_BOM):  # what some Windows consoles write before the text
         value = value[3:]
     time: object = None
-    if record.headers and (kind := record.header("content-type")) and b"cloudevents" in kind.lower():
+    if record.headers and (kind := record.header("content-type")) and _is_cloudevent(kind):
         value, time = _structured(kind, value)
     return value, time
-
-
-def refuse_suspect(value: bytes) -> None:
-    """Raise InvalidRecord where the JSON text has what pydantic's parser takes and we do not.
-
-    That is NUL in a text (only its escape can put it there) and numbers that are not JSON.
-    """
-    if b"\\u0000" in value or b"NaN" in value or b"Infinity" in value:
-        _look_closely(value)
 
 
 def read_time(record: Record, envelope_time: object) -> datetime:
@@ -60,14 +52,22 @@ def from_milliseconds(timestamp: int) -> datetime:
 
 def traceparent(record: Record) -> str | None:
     """The W3C trace context that came with a record; one that is malformed is ignored."""
-    given = record.header("traceparent") or record.header("ce_traceparent")
-    if given is None:
+    if not record.headers:
         return None
-    try:
-        text = given.decode("ascii")
-    except UnicodeDecodeError:
-        return None
-    return text if _TRACEPARENT.fullmatch(text) else None
+    given: object = record.header("traceparent") or record.header("ce_traceparent")
+    if given is None and _is_cloudevent(record.header("content-type")):
+        try:
+            given = written.loads(record.value or b"").get("traceparent")
+        except (AttributeError, ValueError, RecursionError):
+            return None
+    text = given.decode("latin-1") if isinstance(given, bytes) else given
+    return text if isinstance(text, str) and _TRACEPARENT.fullmatch(text) else None
+
+
+def _is_cloudevent(content_type: bytes | None) -> bool:
+    return content_type is not None and content_type.lstrip()[:24].lower().startswith(
+        b"application/cloudevents"
+    )
 
 
 def _structured(kind: bytes, value: bytes) -> tuple[bytes, object]:
@@ -94,7 +94,12 @@ def _structured(kind: bytes, value: bytes) -> tuple[bytes, object]:
         raise unreadable(value) from exc
 
 
-def _look_closely(value: bytes) -> None:
+def look_closely(value: bytes) -> None:
+    """Raise InvalidRecord where JSON text has what pydantic's parser takes and we do not.
+
+    That is NUL in a text (only its escape can put it there), NaN and Infinity, which are not JSON. Where
+    none of the three words stands in the text there is no need to look.
+    """
     try:
         parsed = written.loads(value)
     except (ValueError, RecursionError) as exc:
