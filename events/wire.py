@@ -42,7 +42,12 @@ def read_time(record: Record, envelope_time: object) -> datetime:
             return utc(given.decode() if isinstance(given, bytes) else str(given))
         except ValueError as exc:
             raise InvalidRecord("timestamp", "ce_time: expected an RFC 3339 time with an offset") from exc
-    return from_milliseconds(record.timestamp)
+    try:
+        return from_milliseconds(record.timestamp)
+    except OverflowError as exc:  # producers may set it to anything that has 64 bits
+        raise InvalidRecord(
+            "timestamp", "expected a record with a timestamp between years 1 and 9999"
+        ) from exc
 
 
 def from_milliseconds(timestamp: int) -> datetime:

@@ -197,3 +197,4 @@ def test_a_command_from_the_future_is_answered() -> None:
     error = refused(ADD, headers=[("ce_time", ahead)])
     assert [(problem.code, problem.path) for problem in error.errors] == [("in_the_future", "ce_time")]
     assert refused(ADD, headers=[("ce_time", b"now")]).errors[0].code == "timestamp"
+    assert refused(ADD, timestamp=2**63 - 1).errors[0].code == "timestamp"

@@ -64,6 +64,14 @@ def test_five_minutes_ahead_is_the_limit(topic: str) -> None:
     assert refusal(topic, MINIMAL[topic], timestamp=ahead).code == "in_the_future"
 
 
+@ANY_TOPIC
+@pytest.mark.parametrize("timestamp", [2**63 - 1, -(2**63)])
+def test_a_records_timestamp_that_is_no_time(topic: str, timestamp: int) -> None:
+    assert refusal(topic, MINIMAL[topic], timestamp=timestamp).code == "timestamp"
+    own = MINIMAL[topic] | {TIME_FIELDS[topic]: NOW.isoformat()}
+    assert read(topic, own, timestamp=timestamp).time == NOW
+
+
 def test_how_far_ahead_is_a_setting() -> None:
     value = record("client-changed", {"client_id": "1", "changed_at": "2026-11-22T13:00:00Z"})
     assert decode(value, now=NOW, max_ahead=timedelta(hours=1)).time == NOW + timedelta(hours=1)
