@@ -20,7 +20,7 @@ from db import relay as log_table
 from workers import relay_metrics as metrics
 from workers.crashpoints import reach
 from workers.relay_messages import Message, changes_and_records, last_rows, snapshot
-from workers.relay_producer import PositionUnreadableError, ProducerSettings, RefusedError, RelayProducer
+from workers.relay_producer import PositionUnreadableError, RefusedError, RelayProducer
 from workers.relay_refusals import Refusals
 from workers.relay_settings import PositionAheadError, RelaySettings, RelayStalledError, State
 from workers.relay_upkeep import RelayUpkeep
@@ -142,7 +142,9 @@ class Relay(Service):
         return False
 
     async def _relay(self, connection: RelayConnection) -> None:
-        producer = RelayProducer(self._producer_settings())
+        producer = RelayProducer(
+            self._settings.producer(self._bootstrap_servers, batch_bytes=self._refusals.batch_bytes)
+        )
         try:
             position = await self._find_position(connection, producer)
             # On the connection that holds the lock and reads: losing one loses the others.
@@ -153,17 +155,6 @@ class Relay(Service):
         finally:
             metrics.ACTIVE.set(0)
             await producer.drop()
-
-    def _producer_settings(self) -> ProducerSettings:
-        return ProducerSettings(
-            bootstrap_servers=self._bootstrap_servers,
-            transactional_id=self._settings.transactional_id,
-            group=self._settings.group,
-            transaction_timeout_ms=self._settings.transaction_timeout_ms,
-            retry_backoff_ms=self._settings.retry_backoff_ms,
-            compression_type=self._settings.compression_type,
-            batch_bytes=self._refusals.batch_bytes,
-        )
 
     async def _find_position(self, connection: RelayConnection, producer: RelayProducer) -> int:
         async with self._stall_limit():

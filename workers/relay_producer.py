@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -13,7 +12,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     InvalidTimestampError,
-    KafkaError,
+    KafkaConnectionError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
 )
@@ -30,7 +29,9 @@ LARGEST_RECORD: Final = 16 * 1024 * 1024
 """Bytes. No topic takes so much; a broker closes the connection on a request above its
 socket.request.max.bytes (100 MB) without an answer, and the producer would try it again forever."""
 STOP_TIMEOUT_S: Final = 2.0
-"""An idle producer stops in milliseconds; one whose broker is away would wait for it forever."""
+"""A producer without work stops in milliseconds."""
+_LOOK_FOR_BROKERS_S: Final = 0.5
+"""A transaction takes 10 to 50 ms; one that takes longer may have lost its broker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +166,21 @@ class RelayProducer:
         """Commit messages and position in one transaction.
 
         Returns when it is committed. After any exception (RefusedError, KafkaError, cancellation) it is
-        not known whether it is: only a new producer can tell.
+        not known whether it is: only a new producer can tell. Raises KafkaConnectionError soon after
+        all brokers have gone; other troubles aiokafka tries to get over by itself, for ever.
         """
+        work = asyncio.create_task(self._transact(next_seq, messages, one_by_one=one_by_one))
+        try:
+            while not (await asyncio.wait({work}, timeout=_LOOK_FOR_BROKERS_S))[0]:
+                # Without a broker aiokafka tries every retry_backoff_ms, with a line in the log each time.
+                if not await self._has_broker():
+                    raise KafkaConnectionError("no broker answers")
+            work.result()
+        finally:
+            work.cancel()
+            await asyncio.wait({work})
+
+    async def _transact(self, next_seq: int, messages: Sequence[Message], *, one_by_one: bool) -> None:
         lanes = await self._lanes(messages, one_by_one=one_by_one)
         await self._producer.begin_transaction()
         # The position first: aiokafka goes wrong when it comes behind messages (aio-libs/aiokafka #1004).
@@ -177,6 +191,13 @@ class RelayProducer:
         # Only now: aiokafka commits even when a delivery failed.
         reach("relay-after-send")
         await self._producer.commit_transaction()
+
+    async def _has_broker(self) -> bool:
+        client = self._producer.client
+        for broker in client.cluster.brokers():
+            if await client.ready(broker.nodeId):
+                return True
+        return False
 
     async def _lanes(self, messages: Sequence[Message], *, one_by_one: bool) -> list[_Lane]:
         topics = {message.topic for message in messages}
@@ -192,21 +213,20 @@ class RelayProducer:
         return list(lanes.values())
 
     async def drop(self) -> None:
-        """Let go of the producer, whatever state it is in; takes at most about 2 * STOP_TIMEOUT_S.
+        """Let go of the producer, whatever state it is in; takes at most about 1.2 * STOP_TIMEOUT_S.
 
-        A transaction that is open stays open: the next start() ends it.
+        Nothing more is sent. A transaction that is open stays open: the next start() ends it.
         """
+        # stop() alone would first wait for deliveries, for ever where there is no broker. So its sender
+        # is cancelled, twice: the first time it begins to wait for its requests, the second ends that.
+        sender = self._producer._sender.sender_task  # noqa: SLF001 - there is no public way to give up
+        for _ in range(2):
+            if sender is not None and not sender.done():
+                sender.cancel()
+                await asyncio.wait({sender}, timeout=STOP_TIMEOUT_S / 10)
         stopping = asyncio.create_task(self._producer.stop())
         await asyncio.wait({stopping}, timeout=STOP_TIMEOUT_S)
         if stopping.done():
             stopping.exception()  # of no interest any more; asked for, so that asyncio does not report it
-            return
-        # It waits for deliveries that the broker does not take. Cancel its sender, twice: the first
-        # makes it wait for its requests, the second ends those.
-        sender = self._producer._sender.sender_task  # noqa: SLF001 - there is no public way to give up
-        for task in (sender, sender, stopping):
-            if task is not None:
-                task.cancel()
-                await asyncio.wait({task}, timeout=STOP_TIMEOUT_S / 2)
-        with suppress(KafkaError, OSError):
-            await self._producer.client.close()
+        else:
+            stopping.cancel()

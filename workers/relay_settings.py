@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from workers.relay_producer import ProducerSettings
+
 
 @dataclass(frozen=True, slots=True)
 class RelaySettings:
@@ -30,8 +32,20 @@ class RelaySettings:
     """No transaction takes so long, and the broker aborts it then anyway: begin again."""
     stalls: int = 6
     """So many in a row, with a broker that can be reached, end the process."""
-    longest_wait_s: float = 5.0
+    longest_wait_s: float = 2.0
     """Between tries while the database or Kafka is away."""
+
+    def producer(self, bootstrap_servers: str, *, batch_bytes: int | None = None) -> ProducerSettings:
+        """What of it concerns the producer."""
+        return ProducerSettings(
+            bootstrap_servers=bootstrap_servers,
+            transactional_id=self.transactional_id,
+            group=self.group,
+            transaction_timeout_ms=self.transaction_timeout_ms,
+            retry_backoff_ms=self.retry_backoff_ms,
+            compression_type=self.compression_type,
+            batch_bytes=batch_bytes or self.batch_bytes,
+        )
 
 
 class RelayStalledError(Exception):
