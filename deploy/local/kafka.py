@@ -42,7 +42,7 @@ PROPERTIES = {
     "auto.create.topics.enable": "false",
     # After a crash the controller lets the broker come back only when its old session has ended (by default 9
     # s).
-    "broker.session.timeout.ms": "4000",
+    "broker.session.timeout.ms": "6000",
     "broker.heartbeat.interval.ms": "500",
     # The 128 MB that the log cleaner takes by default are a quarter of the heap.
     "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
@@ -125,7 +125,7 @@ class Kafka(Server):
         )
 
     def start(self) -> None:
-        """Start the broker and block until clients can connect: 3-5 s, after a crash 8, the first time 6.
+        """Start the broker and block until clients can connect: 3-5 s, after a crash 9, the first time 6.
 
         Raises StackError when something is missing, the port is taken or the broker does not come up.
         """

@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 import xml.etree.ElementTree as ET
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import platformdirs
@@ -37,7 +37,8 @@ ATTEMPTS = 5
 TIMEOUT = 30  # seconds without an answer
 
 
-def _mirror_in_maven_settings(settings: Path) -> str | None:
+def mirror_in_maven_settings(settings: Path) -> str | None:
+    """The URL of the mirror that stands for Maven Central in a settings.xml, None when there is none."""
     try:
         root = ET.parse(settings).getroot()  # noqa: S314 - the user's own configuration
     except (OSError, ET.ParseError):
@@ -54,7 +55,7 @@ def _repositories() -> dict[str, str]:
     configured: dict[str, str] = GlobalSettings.load().repositories
     if configured:
         return {name: url.rstrip("/") for name, url in configured.items()}
-    mirror = _mirror_in_maven_settings(Path.home() / ".m2" / "settings.xml")
+    mirror = mirror_in_maven_settings(Path.home() / ".m2" / "settings.xml")
     return {"central": mirror or MAVEN_CENTRAL_URL}
 
 
@@ -109,27 +110,31 @@ def kafka_jars() -> Path:
     folder = Path(platformdirs.user_cache_dir("client-groups")) / f"kafka-{name}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        jars = {coordinates: folder / _file_name(coordinates) for coordinates in lock}
+        jars = {coordinates: folder / file_name(coordinates) for coordinates in lock}
         missing = [each for each, path in jars.items() if not path.is_file() or _sha256(path) != lock[each]]
         if missing:
             sys.stderr.write(f"Fetching Apache Kafka, once ({len(missing)} jars)...\n")
             repositories = _repositories()
             with ThreadPoolExecutor(DOWNLOADS) as pool:
                 tasks = {
-                    each: pool.submit(_download, each, lock[each], jars[each], repositories)
+                    pool.submit(_download, each, lock[each], jars[each], repositories): each
                     for each in missing
                 }
-            for each, task in tasks.items():
-                if (error := task.exception()) is not None:
-                    raise StackError(
-                        f"Apache Kafka could not be fetched: {each}: {_one_line(error)}"
-                    ) from error
+                for task in as_completed(tasks):
+                    if (error := task.exception()) is not None:
+                        pool.shutdown(
+                            wait=False, cancel_futures=True
+                        )  # the others would fail too, one by one
+                        raise StackError(
+                            f"Apache Kafka could not be fetched: {tasks[task]}: {_one_line(error)}"
+                        ) from error
     except OSError as error:
         raise StackError(f"Apache Kafka cannot be kept in {folder}: {_one_line(error)}") from error
     return folder
 
 
-def _file_name(coordinates: str) -> str:
+def file_name(coordinates: str) -> str:
+    """The jar's name in the folder of kafka_jars()."""
     _, name, version = coordinates.split(":")
     return f"{name}-{version}.jar"
 

@@ -15,7 +15,10 @@ import shutil
 import signal
 import stat
 import subprocess
+import time
 from pathlib import Path
+
+import psutil
 
 from deploy.local.errors import StackError
 from deploy.local.ports import HOST, require_free
@@ -29,6 +32,7 @@ OWNER = (
 START_TIMEOUT = 60.0  # seconds; 0.2 on an idle machine, longer when it recovers after a crash
 STOP_GRACE = 30.0  # seconds; 0.2 on an idle machine
 TOOL_TIMEOUT = 120.0  # seconds; initdb takes 1-2
+LEFTOVERS_TIMEOUT = 10.0  # seconds for the processes of a crashed server to end
 
 # Durable as PostgreSQL is by default (fsync, synchronous_commit, full_page_writes stay on): a demonstration
 # must not lie about that. The rest is room for a burst of writes.
@@ -104,6 +108,7 @@ class Postgres(Server):
             raise StackError(
                 f"PostgreSQL's data cannot be kept in {self.folder}: {error.strerror}"
             ) from error
+        self._clear_after_crash()
         require_free("PostgreSQL", self.port)
         settings = {**SETTINGS, "port": str(self.port)}
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
@@ -139,6 +144,21 @@ class Postgres(Server):
         command = self.tool("pg_isready", "-q", "-h", HOST, "-p", str(self.port), "-d", ADMIN)
         return subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode == 0  # noqa: S603
 
+    def _clear_after_crash(self) -> None:
+        # PostgreSQL does not start when the process id in the file exists: after a crash it may be another
+        # process's by now, or a zombie that a container's init never takes away. What counts is whether any
+        # server process still works on this data; those of a crashed server end by themselves.
+        file = self._data / "postmaster.pid"
+        deadline = time.monotonic() + LEFTOVERS_TIMEOUT
+        while file.exists():
+            alive = [process.pid for process in psutil.process_iter() if _works_in(process, self._data)]
+            if not alive:
+                file.unlink(missing_ok=True)
+            elif time.monotonic() > deadline:
+                raise StackError(f"a PostgreSQL server works on {self._data} already: process {alive[0]}")
+            else:
+                time.sleep(0.05)
+
     def _initialize(self, user: tuple[int, int] | None) -> bool:
         # initdb works beside the final place, so that one that was interrupted is no half-made server.
         if (self._data / "PG_VERSION").exists():
@@ -173,6 +193,17 @@ class Postgres(Server):
         self.psql(f"CREATE ROLE {OWNER} LOGIN CREATEDB PASSWORD '{password}'", role=ADMIN)
         self.psql(f"CREATE DATABASE {OWNER} OWNER {OWNER}", role=ADMIN)
         (self.folder / "owner-created").touch()
+
+
+def _works_in(process: psutil.Process, data: Path) -> bool:
+    try:
+        return (
+            process.name() == "postgres"
+            and process.status() != psutil.STATUS_ZOMBIE
+            and Path(process.cwd()).samefile(data)
+        )
+    except (psutil.Error, OSError):
+        return False  # gone, or another user's
 
 
 def _server_user(folder: Path) -> tuple[int, int] | None:

@@ -20,6 +20,7 @@ import shutil
 import tempfile
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -42,16 +43,22 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             pytest.exit(str(error), returncode=pytest.ExitCode.TESTS_FAILED)
 
 
-@pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
-    # Not in pytest's own folder: the next run closes that to other users, and as root the database server
-    # runs as one.
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder for a stack, removed at the end."""
+    # Not in pytest's own folder: its next run closes that to other users, and PostgreSQL is one where we are
+    # root.
     folder = Path(tempfile.mkdtemp(prefix="client-groups-test-"))
     try:
-        with Stack(folder) as running:
-            yield running
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    with temporary_folder() as folder, Stack(folder) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
