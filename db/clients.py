@@ -80,10 +80,8 @@ class Client:
 
 
 FACT_FIELDS: Final = ("country", "ip", "provider_id", "authorization_method", "request_parameters")
-_ROW: Final = (
-    "registered_at", "deleted_at", "version", "country", "ip", "geoip_country", "geoip_build", "provider_id",
-    "authorization_method", "request_parameters",
-)  # fmt: skip
+_NEVER: Final = (None, None)
+_MEMBERSHIP: Final = attrgetter("source", "since", "source_at", "cause", "actor", "reason")
 
 
 def _stamp(at: datetime | None, order: int | None) -> Stamp | None:
@@ -113,6 +111,27 @@ def _said(client: Client) -> tuple[Stamp | None, dict[str, Any] | None]:
     ((shared, _),) = Counter(stamps.values()).most_common(1)
     others = {name: stamps.get(name) for name in FACT_FIELDS if stamps.get(name) != shared}
     return shared, {name: stamp and [stamp.at.isoformat(), stamp.order] for name, stamp in others.items()}
+
+
+def _input(client: Client) -> tuple[Any, ...]:
+    """PostgreSQL's type client_input."""
+    shared, otherwise = _said(client)
+    return (
+        client.client_id,
+        client.registered_at,
+        client.deleted_at,
+        client.version,
+        client.country,
+        client.ip,
+        client.geoip_country,
+        client.geoip_build,
+        client.provider_id,
+        client.authorization_method,
+        client.request_parameters,
+        shared and shared.at,
+        shared and shared.order,
+        otherwise,
+    )
 
 
 async def lock(connection: AnyConnection, client_ids: Collection[str]) -> dict[str, Client]:
@@ -149,15 +168,7 @@ async def store_facts(connection: AnyConnection, clients: Sequence[Client]) -> N
     """Write the rows of locked clients: facts and version."""
     if not clients:
         return
-    said = [_said(client) for client in clients]
-    await _clients.store_facts(
-        connection,
-        client_ids=[client.client_id for client in clients],
-        said_at=[stamp and stamp.at for stamp, _ in said],
-        said_order=[stamp and stamp.order for stamp, _ in said],
-        said_otherwise=[otherwise for _, otherwise in said],
-        **{name: list(map(attrgetter(name), clients)) for name in _ROW},
-    )
+    await _clients.store_facts(connection, clients=[_input(client) for client in clients])
 
 
 async def store_versions(connection: AnyConnection, clients: Sequence[Client]) -> None:
@@ -179,17 +190,11 @@ async def store_payers(
             connection, client_ids=[key[0] for key in erased], payer_ids=[key[1] for key in erased]
         )
     if changed:
-        payers = [client.payers[payer_id] for client, payer_id in changed]
-        await _clients.store_payers(
-            connection,
-            client_ids=[client.client_id for client, _ in changed],
-            payer_ids=[payer_id for _, payer_id in changed],
-            status=[payer.status for payer in payers],
-            active=[payer.active for payer in payers],
-            deleted=[payer.deleted for payer in payers],
-            changed_at=[payer.stamp.at for payer in payers],
-            change_order=[payer.stamp.order for payer in payers],
-        )
+        rows = []
+        for client, payer_id in changed:
+            payer = client.payers[payer_id]
+            rows.append((client.client_id, payer_id, payer.status, payer.active, payer.deleted, *payer.stamp))
+        await _clients.store_payers(connection, payers=rows)
 
 
 async def store_verifications(
@@ -201,18 +206,19 @@ async def store_verifications(
             connection, client_ids=[key[0] for key in erased], method=[key[1] for key in erased]
         )
     if changed:
-        kept = [client.verifications[method] for client, method in changed]
-        arguments: dict[str, Any] = {}
-        for name in ("passed", "revoked", "failed"):
-            stamps = [getattr(verification, name) for verification in kept]
-            arguments[f"{name}_at"] = [stamp and stamp.at for stamp in stamps]
-            arguments[f"{name}_order"] = [stamp and stamp.order for stamp in stamps]
-        await _clients.store_verifications(
-            connection,
-            client_ids=[client.client_id for client, _ in changed],
-            method=[method for _, method in changed],
-            **arguments,
-        )
+        rows = []
+        for client, method in changed:
+            kept = client.verifications[method]
+            rows.append(
+                (
+                    client.client_id,
+                    method,
+                    *(kept.passed or _NEVER),
+                    *(kept.revoked or _NEVER),
+                    *(kept.failed or _NEVER),
+                )
+            )
+        await _clients.store_verifications(connection, verifications=rows)
 
 
 async def store_memberships(
@@ -226,13 +232,9 @@ async def store_memberships(
             connection, client_ids=[key[0] for key in erased], group_ids=[key[1] for key in erased]
         )
     if changed:
-        kept = [membership for _, _, membership in changed]
         await _memberships.store(
             connection,
-            client_ids=[client_id for client_id, _, _ in changed],
-            group_ids=[group_id for _, group_id, _ in changed],
-            **{
-                name: list(map(attrgetter(name), kept))
-                for name in ("source", "since", "source_at", "cause", "actor", "reason")
-            },
+            memberships=[
+                (client_id, group_id, *_MEMBERSHIP(membership)) for client_id, group_id, membership in changed
+            ],
         )

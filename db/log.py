@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from db import locks
 from db.queries import load
@@ -23,9 +22,8 @@ LARGEST_RECORD: Final = 900_000
 so that what is smaller goes through everywhere with room for the record's own framing."""
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryRow:
-    """A client joined or left a group."""
+class HistoryRow(NamedTuple):
+    """A client joined or left a group: PostgreSQL's type history_input."""
 
     client_id: str
     version: int
@@ -81,18 +79,7 @@ async def append(
     records = [await _fitting(connection, record) for record in records]
     await _log.lock(connection, namespace=locks.NAMESPACE, lock=locks.LOG)
     if history:
-        await _log.append_history(
-            connection,
-            client_ids=[row.client_id for row in history],
-            group_ids=[row.group_id for row in history],
-            **{
-                name: list(map(attrgetter(name), history))
-                for name in (
-                    "version", "joined", "source", "moment", "changed_at", "cause",
-                    "actor", "reason", "run_id", "traceparent",
-                )
-            },
-        )  # fmt: skip
+        await _log.append_history(connection, history=history)
     if snapshots:
         await _log.append_snapshots(connection, client_ids=snapshots)
     for record in records:

@@ -45,23 +45,7 @@ SET registered_at = u.registered_at,
     said_at = u.said_at,
     said_order = u.said_order,
     said_otherwise = u.said_otherwise
-FROM unnest(
-    :client_ids::text[],
-    :registered_at::timestamptz[],
-    :deleted_at::timestamptz[],
-    :version::bigint[],
-    :country::text[],
-    :ip::text[],
-    :geoip_country::text[],
-    :geoip_build::bigint[],
-    :provider_id::text[],
-    :authorization_method::text[],
-    :request_parameters::jsonb[],
-    :said_at::timestamptz[],
-    :said_order::bigint[],
-    :said_otherwise::jsonb[]
-) AS u (client_id, registered_at, deleted_at, version, country, ip, geoip_country, geoip_build,
-        provider_id, authorization_method, request_parameters, said_at, said_order, said_otherwise)
+FROM unnest(:clients::client_input[]) AS u
 WHERE c.client_id = u.client_id;
 
 -- name: store_versions!
@@ -74,11 +58,7 @@ WHERE c.client_id = u.client_id;
 -- name: store_payers!
 -- Write payers of locked clients.
 INSERT INTO payers (client_id, payer_id, status, active, deleted, changed_at, change_order)
-SELECT *
-FROM unnest(
-    :client_ids::text[], :payer_ids::text[], :status::text[], :active::boolean[], :deleted::boolean[],
-    :changed_at::timestamptz[], :change_order::bigint[]
-)
+SELECT * FROM unnest(:payers::payer_input[])
 ON CONFLICT (client_id, payer_id) DO UPDATE
 SET status = excluded.status,
     active = excluded.active,
@@ -96,11 +76,7 @@ WHERE p.client_id = u.client_id AND p.payer_id = u.payer_id;
 -- Write verification methods of locked clients.
 INSERT INTO verifications (client_id, method, passed_at, passed_order, revoked_at, revoked_order,
                            failed_at, failed_order)
-SELECT *
-FROM unnest(
-    :client_ids::text[], :method::text[], :passed_at::timestamptz[], :passed_order::bigint[],
-    :revoked_at::timestamptz[], :revoked_order::bigint[], :failed_at::timestamptz[], :failed_order::bigint[]
-)
+SELECT * FROM unnest(:verifications::verification_input[])
 ON CONFLICT (client_id, method) DO UPDATE
 SET passed_at = excluded.passed_at,
     passed_order = excluded.passed_order,

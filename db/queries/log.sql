@@ -10,13 +10,8 @@ SELECT nextval('log_seq'), h.client_id, h.version, h.group_id, h.joined, h.sourc
        h.cause, h.actor, h.reason, h.run_id, h.traceparent
 FROM (
     SELECT *
-    FROM unnest(
-        :client_ids::text[], :version::bigint[], :group_ids::text[], :joined::boolean[], :source::text[],
-        :moment::text[], :changed_at::timestamptz[], :cause::text[], :actor::text[], :reason::text[],
-        :run_id::text[], :traceparent::text[]
-    ) WITH ORDINALITY AS u (client_id, version, group_id, joined, source, moment, changed_at, cause, actor,
-                            reason, run_id, traceparent, place)
-    ORDER BY u.place
+    FROM unnest(:history::history_input[]) WITH ORDINALITY
+    ORDER BY ordinality
 ) AS h;
 
 -- name: append_snapshots!

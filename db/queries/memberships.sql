@@ -7,11 +7,7 @@ WHERE client_id = ANY (:client_ids::text[]);
 -- name: store!
 -- Write memberships: new ones, and ones whose source changed.
 INSERT INTO memberships (client_id, group_id, source, since, source_at, cause, actor, reason)
-SELECT *
-FROM unnest(
-    :client_ids::text[], :group_ids::text[], :source::text[], :since::timestamptz[], :source_at::timestamptz[],
-    :cause::text[], :actor::text[], :reason::text[]
-)
+SELECT * FROM unnest(:memberships::membership_input[])
 ON CONFLICT (client_id, group_id) DO UPDATE
 SET source = excluded.source,
     source_at = excluded.source_at,
