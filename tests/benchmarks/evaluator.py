@@ -2,13 +2,13 @@
 
 Every rule reads some of the eight attributes that a client has here. Clients repeat values, as clients do, so
 that the figures are those of a warm memo; `cold_us` is a client with a parameter that nobody had before.
+CPU time and the best round are taken, so that what else the machine does is not counted.
 """
 
 import random
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from statistics import median
 
 from rules.conditions import holds
 from rules.model import Comparison, Condition, ConditionType, Facts, GroupRules, Payer
@@ -29,13 +29,12 @@ def run() -> dict[str, object]:
     """Measures, in microseconds a client: `sizes` by number of rules, and `growth_100_to_1000` as a ratio."""
     chance = random.Random(1)
     clients = [_client(chance) for _ in range(CLIENTS)]
-    fresh = [_client(chance, site=f"unseen{number}") for number in range(CLIENTS)]
     groups = {size: [_group(chance, number) for number in range(size)] for size in SIZES}
     compiled, compile_ms = {}, {}
     for size in SIZES:
-        started = time.perf_counter()
+        started = time.process_time()
         compiled[size] = RuleSet.compile(groups[size])
-        compile_ms[size] = (time.perf_counter() - started) * 1e3
+        compile_ms[size] = (time.process_time() - started) * 1e3
         for facts in clients:
             compiled[size].evaluate(facts)
     warm: dict[int, list[float]] = {size: [] for size in SIZES}
@@ -43,40 +42,41 @@ def run() -> dict[str, object]:
     loop: dict[int, list[float]] = {size: [] for size in SIZES}
     replaced: dict[int, list[float]] = {size: [] for size in SIZES}
     for round_number in range(ROUNDS):
+        fresh = [_client(chance, site=f"unseen-{round_number}-{number}") for number in range(CLIENTS)]
         for size in SIZES:
             warm[size].append(_microseconds(compiled[size].evaluate, clients * 10))
             few = clients[: max(2, 2_000 // size)]
             loop[size].append(_microseconds(partial(_loop, groups[size]), few))
-            started = time.perf_counter()
+            started = time.process_time()
             after = compiled[size].replace([_group(chance, round_number)])
-            replaced[size].append((time.perf_counter() - started) * 1e6)
+            replaced[size].append((time.process_time() - started) * 1e6)
             for facts in clients:
                 after.evaluate(facts)
             cold[size].append(_microseconds(after.evaluate, fresh))
     sizes = {
         size: {
-            "client_us": round(median(warm[size]), 2),
-            "cold_us": round(median(cold[size]), 2),
-            "loop_us": round(median(loop[size]), 1),
-            "times_faster": round(median(loop[size]) / median(warm[size]), 1),
-            "replace_one_us": round(median(replaced[size]), 1),
+            "client_us": round(min(warm[size]), 2),
+            "cold_us": round(min(cold[size]), 2),
+            "loop_us": round(min(loop[size]), 1),
+            "times_faster": round(min(loop[size]) / min(warm[size]), 1),
+            "replace_one_us": round(min(replaced[size]), 1),
             "compile_ms": round(compile_ms[size], 2),
         }
         for size in SIZES
     }
     return {
-        "unit": "microseconds a client, median of the rounds",
+        "unit": "microseconds of CPU a client, best of the rounds",
         "rounds": ROUNDS,
         "sizes": sizes,
-        "growth_100_to_1000": round(median(warm[1_000]) / median(warm[100]), 2),
+        "growth_100_to_1000": round(min(warm[1_000]) / min(warm[100]), 2),
     }
 
 
 def _microseconds(evaluate: Callable[[Facts], object], clients: Sequence[Facts]) -> float:
-    started = time.perf_counter()
+    started = time.process_time()
     for facts in clients:
         evaluate(facts)
-    return (time.perf_counter() - started) / len(clients) * 1e6
+    return (time.process_time() - started) / len(clients) * 1e6
 
 
 def _loop(groups: Sequence[GroupRules], facts: Facts) -> list[str]:
