@@ -4,13 +4,15 @@ A command that is malformed is answered, with every error in it at once; only wh
 a dead letter. A new command is one more class in `COMMANDS`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, TypeAdapter, ValidationError
 
 from events import written
+from events.conditions import Condition
 from events.decode import MAX_AHEAD
 from events.fields import GroupId, Id, MaybeText, maybe_label
 from events.groups import Group
@@ -40,6 +42,7 @@ class InvalidCommand(Exception):  # noqa: N818 - named as InvalidRecord is
         group: str | None = None,
         actor: str = CONSOLE,
         warnings: tuple[FieldProblem, ...] = (),
+        conditions: tuple[tuple[int, Condition], ...] = (),
     ) -> None:
         super().__init__("; ".join(f"{error.path or 'command'}: {error.message}" for error in errors))
         self.errors = errors
@@ -50,6 +53,8 @@ class InvalidCommand(Exception):  # noqa: N818 - named as InvalidRecord is
         self.group = group
         self.actor = actor
         self.warnings = warnings
+        self.conditions = conditions
+        """The conditions that can be read, with their places: the rules may find more errors in them."""
 
     @property
     def command_id(self) -> str:
@@ -179,6 +184,7 @@ def decode_command(record: Record, *, now: datetime, max_ahead: timedelta = MAX_
             group=_readable(_GROUP, given.get("group")),
             actor=_readable(_LABEL, given.get("actor")) or CONSOLE,
             warnings=tuple(warning for warning in warnings if _clean(warning.path)),
+            conditions=tuple(_readable_conditions(given.get("conditions"))),
         )
     command._cause, command._time, command._warnings = record.cause, time, warnings  # noqa: SLF001
     return command
@@ -212,6 +218,12 @@ def _readable(kind: TypeAdapter[Any], value: object) -> str | None:
     except ValidationError:
         return None
     return text if text is not None and _clean(text) else None
+
+
+def _readable_conditions(given: object) -> Iterator[tuple[int, Condition]]:
+    for place, each in enumerate(given if isinstance(given, list) else ()):
+        with suppress(ValidationError):
+            yield place, Condition.model_validate(each)
 
 
 def _clean(text: str) -> bool:

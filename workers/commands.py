@@ -20,9 +20,9 @@ from events.suggestions import did_you_mean
 from events.topics import GROUP_COMMAND_RESULTS
 from events.wire import traceparent
 from rules.model import Moment
-from rules.problems import Problem, problems_of
+from rules.problems import Problem, problems, problems_of
 from workers.burial import buried
-from workers.group_records import group_of, group_record, wire_of
+from workers.group_records import condition_of, group_of, group_record, wire_of
 from workers.work import Cause, Work
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class CommandHandler:
                 command=invalid.command,
                 group=invalid.group,
                 status="rejected",
-                errors=_wire(invalid.errors),
+                errors=_wire([*invalid.errors, *_problems_beside(invalid)]),
                 warnings=_wire(invalid.warnings),
                 cause=record.cause,
             )
@@ -150,6 +150,15 @@ async def _put_group(connection: AnyConnection, command: PutGroup, record: Recor
         message = "nobody was checked against the new conditions; start-check checks all clients"
         warnings.append(FieldProblem("conditions_changed", "conditions", message))
     return _Done({"version": stored.version, "changed": True}, warnings, Answers(records=[published]))
+
+
+def _problems_beside(invalid: InvalidCommand) -> list[Problem]:
+    """What the rules find wrong with the conditions of a command that is malformed elsewhere."""
+    return [
+        replace(problem, path=f"conditions[{place}].{problem.path}")
+        for place, condition in invalid.conditions
+        for problem in problems(condition_of(condition))
+    ]
 
 
 def _wire(found: Sequence[AnyProblem]) -> list[WireProblem]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
-
-import orjson
 
 from db import usage
 from db.connections import AnyConnection
 from db.groups import Group, StoredGroup
 from db.log import Outgoing
-from events.encode import headers
+from events.conditions import Condition as WireCondition
+from events.encode import encode, headers
 from events.groups import Group as WireGroup
+from events.outputs import ClientGroup, Reference
 from events.topics import CLIENT_GROUPS
 from rules.model import Comparison, Condition, ConditionType
 
@@ -39,17 +39,19 @@ def group_of(given: WireGroup) -> Group:
         keep_manual=switches.keep_manual,
         hold_leaves_percent=None if held is None else Decimal(str(held.percent)),
         hold_leaves_count=None if held is None else held.count,
-        conditions=tuple(
-            Condition(
-                condition.condition_group,
-                ConditionType(condition.type),
-                Comparison(condition.comparison),
-                tuple(condition.value) if isinstance(condition.value, list) else condition.value,
-                condition.parameter,
-                condition.include_inactive,
-            )
-            for condition in given.conditions
-        ),
+        conditions=tuple(map(condition_of, given.conditions)),
+    )
+
+
+def condition_of(given: WireCondition) -> Condition:
+    """The condition as rules know it."""
+    return Condition(
+        given.condition_group,
+        ConditionType(given.type),
+        Comparison(given.comparison),
+        tuple(given.value) if isinstance(given.value, list) else given.value,
+        given.parameter,
+        given.include_inactive,
     )
 
 
@@ -95,7 +97,7 @@ def _condition(condition: Condition) -> dict[str, Any]:
         "comparison": condition.comparison.value,
     }
     if condition.value is not None:
-        wire["value"] = condition.value
+        wire["value"] = condition.value if isinstance(condition.value, str) else list(condition.value)
     if condition.parameter is not None:
         wire["parameter"] = condition.parameter
     if condition.include_inactive:
@@ -112,18 +114,17 @@ async def group_record(
     traceparent: str | None = None,
 ) -> Outgoing:
     """The record of client-groups that says how the group is now."""
-    value = wire_of(stored.group) | {
-        "version": stored.version,
-        "updated_at": stored.updated_at.astimezone(UTC),
-        "updated_by": stored.updated_by,
-        "used_by": [
-            {"kind": reference.kind, "ref_id": reference.ref_id, "title": reference.title}
-            for reference in await usage.of_group(connection, stored.group.group_id)
-        ],
-    }
+    references = await usage.of_group(connection, stored.group.group_id)
+    value = ClientGroup.of(
+        WireGroup.model_validate(wire_of(stored.group)),
+        version=stored.version,
+        updated_at=stored.updated_at,
+        updated_by=stored.updated_by,
+        used_by=[Reference(kind=each.kind, ref_id=each.ref_id, title=each.title) for each in references],
+    )
     return Outgoing(
         CLIENT_GROUPS.name,
         stored.group.group_id.encode(),
-        orjson.dumps(value, option=orjson.OPT_UTC_Z),
+        encode(value),
         headers(CLIENT_GROUPS.name, ce_id, now, stored.group.group_id, traceparent),
     )

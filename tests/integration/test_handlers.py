@@ -335,3 +335,23 @@ async def test_usage_is_kept_and_published_newest_first(work: Driver) -> None:
     await work.publish("group-usage-changed", **usage, changed_at=work.at(6), used=False)
     await work.publish("group-usage-changed", **usage, changed_at=work.at(4), title="Old")
     assert [value["used_by"] for value in await work.sent("client-groups")][1:] == [[]]
+
+
+async def test_a_malformed_command_is_answered_with_every_error_at_once(work: Driver) -> None:
+    answer = await work.command(
+        "put-group",
+        group="vip",
+        conditions=[
+            condition("country", value="ZZ"),
+            condition("request_parameter", "matches", "(", parameter="p"),
+            condition("payer_status", "contains", "legal_entity"),
+        ],
+    )
+    assert answer["status"] == "rejected"
+    assert sorted(error["path"] for error in answer["errors"]) == [
+        "conditions[0].value",
+        "conditions[1].value",
+        "conditions[2].comparison",
+        "name",
+    ]
+    assert await work.sent("group-commands.dlt") == []
