@@ -2,7 +2,7 @@
 
 import typer
 
-from workers import commands_positions, commands_worker, exits
+from workers import commands_groups, commands_positions, commands_worker, exits
 from workers.settings import ConfigurationError
 
 app = typer.Typer(
@@ -12,7 +12,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for family in (commands_worker, commands_positions):
+for family in (commands_worker, commands_groups, commands_positions):
     family.register(app)
 
 

@@ -1,12 +1,14 @@
 """How this project's processes talk to Kafka: one place for addresses and security."""
 
-import ssl
-from typing import Any, Final
+from __future__ import annotations
 
-from faust.auth import SASLCredentials, SSLCredentials
-from faust.types.auth import CredentialsT
+import ssl
+from typing import TYPE_CHECKING, Any, Final
 
 from workers.settings import KafkaSettings
+
+if TYPE_CHECKING:
+    from faust.types.auth import CredentialsT
 
 CLIENT_ID: Final = "client-groups"
 
@@ -34,6 +36,8 @@ def client_arguments(settings: KafkaSettings) -> dict[str, Any]:
 
 def faust_credentials(settings: KafkaSettings) -> CredentialsT | None:
     """The same for Faust's own consumer and producer; None = plain text."""
+    from faust.auth import SASLCredentials, SSLCredentials  # only here: Faust takes a second to import
+
     context = ssl_context(settings)
     if settings.kafka_security_protocol.startswith("SASL"):
         assert settings.kafka_sasl_password is not None
