@@ -20,6 +20,7 @@ from db.errors import is_transient
 from events.topics import INPUTS
 from workers import kafka, logs, readiness
 from workers.agents import create_agents
+from workers.announcer import Announcer
 from workers.app import Application, create_app
 from workers.backpressure import Backpressure
 from workers.commands import CommandHandler
@@ -101,13 +102,14 @@ def _intake(
     geoip = GeoIP(settings.geoip_database)
     rulesets = RuleSets()
     max_ahead = timedelta(seconds=settings.max_ahead_seconds)
+    announcer = Announcer(pool, relay)
     handler = BatchHandler(
         pool,
         rulesets,
         CommandHandler(rulesets, max_ahead=max_ahead),
         geoip.lookup,
         settings=HandlerSettings(max_ahead=max_ahead, trace_inputs=settings.trace_inputs),
-        committed=relay.wake if relay is not None else lambda: None,
+        committed=announcer.appended,
     )
     intake = Intake(
         make_reader=partial(
@@ -131,7 +133,7 @@ def _intake(
         stuck_seconds=settings.stuck_seconds,
         batch_stuck_seconds=settings.batch_stuck_seconds,
     )
-    app.own_services.extend((intake, watchdog))
+    app.own_services.extend((announcer, intake, watchdog))
     app.stops_first = intake
     return intake
 
