@@ -79,7 +79,8 @@ class Intake(Service):
         for job in self._jobs:
             job.cancel()
         await asyncio.gather(*self._jobs, return_exceptions=True)
-        if not await self.settle(self._shutdown_seconds):
+        # After a crash the batch that failed stays in hand.
+        if not await self.settle(0 if self.crashed else self._shutdown_seconds):
             self._logger.warning("stopping with a batch in hand: it is rolled back and done again elsewhere")
         self.assignment.drop()
         if self.reader is not None:
@@ -160,10 +161,11 @@ class Intake(Service):
         while not self.should_stop:
             await lane.idle.wait()
             await self.backpressure.admit()
-            if not self.assignment.of_lane(lane.index):
-                await self.assignment.wait_for_change(1.0)
-                continue
             try:
+                if not self.assignment.of_lane(lane.index):
+                    reader.check()
+                    await self.assignment.wait_for_change(1.0)
+                    continue
                 slices = await reader.read(lane.index, self._batch_records)
             except KafkaError as error:
                 if not error.retriable:

@@ -95,6 +95,13 @@ class Reader:
         """Leave the group at once and close the connections."""
         await self.consumer.stop()
 
+    def check(self) -> None:
+        """Raise what the group has against this worker (rights, timeouts), if anything.
+
+        aiokafka keeps it for the next getmany(), which is not called before there are partitions.
+        """
+        self.consumer._coordinator.check_errors()  # noqa: SLF001 - there is no public way
+
     # -- what the group says
 
     def take(self, assigned: Iterable[TopicPartition]) -> None:
