@@ -241,6 +241,7 @@ class Happenings:
             {"clients": "1"},
             {"command": "dance"},
             {"clients": [""]},
+            {"reason": "half a \ud83d"},
         ]
         if rng.random() < 0.1 and "id" not in said:
             said |= rng.choice(spoilt)

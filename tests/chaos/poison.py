@@ -13,8 +13,11 @@ Made = tuple[bytes | None, tuple[tuple[str, bytes], ...]]
 
 
 def dump(body: object) -> bytes:
-    """JSON as a service writes it."""
-    return json.dumps(body, ensure_ascii=False).encode()
+    """JSON as a service writes it; half a surrogate pair as JSON's escape."""
+    try:
+        return json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return json.dumps(body).encode()
 
 
 def without(body: dict[str, Any], name: str) -> dict[str, Any]:
@@ -37,7 +40,6 @@ KINDS: Final[dict[str, dict[str, Callable[[dict[str, Any]], Made]]]] = {
         "text": lambda body: (dump("hello"), ()),
         "two objects": lambda body: (dump(body) + dump(body), ()),
         "NaN": lambda body: (dump(body)[:-1] + b',"x":NaN}', ()),
-        "lone surrogate": lambda body: (dump(body)[:-1] + b',"x":"\\ud83d"}', ()),
     },
     "client-registered": {
         "no id": lambda body: only(without(body, "client_id")),
@@ -54,6 +56,7 @@ KINDS: Final[dict[str, dict[str, Callable[[dict[str, Any]], Made]]]] = {
         ),
     },
     "client-changed": {
+        "lone surrogate": lambda body: (dump(body)[:-1] + b',"x":"\\ud83d"}', ()),
         "id too long": lambda body: only(body, client_id="c" * 65),
         "id with a line break": lambda body: only(body, client_id="c\n"),
         "id a list": lambda body: only(body, client_id=["1"]),

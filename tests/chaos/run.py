@@ -64,9 +64,10 @@ class Run:
         self._published = 0
         self._restarts: Counter[str] = Counter()
         self._fleet = Fleet([], self._rng, 0)
+        self.evidence: Evidence | None = None
 
     async def run(self) -> dict[str, object]:
-        """The counts of a run in which all held."""
+        """The counts of a run in which all held; `evidence` is there then."""
         began = time.monotonic()
         await asyncio.to_thread(self._stack.start)
         workers: list[Worker] = []
@@ -78,7 +79,7 @@ class Run:
             workers = [Worker(number, environment, self._folder) for number in range(self._options.workers)]
             self._fleet = Fleet(workers, self._rng, self._options.kills)
             await self._chaos()
-            evidence = await self._settle()
+            self.evidence = evidence = await self._settle()
             codes = [await worker.stop() for worker in workers]
             if any(codes):
                 raise UnexpectedEndError(f"on SIGTERM the workers ended with {codes}")
@@ -135,7 +136,8 @@ class Run:
 
     async def _may_publish(self) -> bool:
         share = self._published / self._options.events
-        return share <= (self._fleet.done + 1) / max(self._options.kills, 1)
+        done = self._fleet.done
+        return done >= self._options.kills or share <= (done + 1) / self._options.kills
 
     async def _restart_servers(self) -> None:
         """Kafka and PostgreSQL in turn, in order or by a crash, spread over the deaths."""

@@ -156,6 +156,7 @@ def dress(rng: Random, topic: str, body: dict[str, Any], now: datetime, plan: Pl
     if rng.random() < 0.015:
         kind, (value, extra) = poisoned(topic, body, rng)
         plan.made["poison"] += 1
+        key = key if value is not None else own_id.encode()  # the producer used here wants one of the two
         return Planned(topic, key, value, extra, timestamp, luck, kind)
     value, headers = form(rng, topic, body, now)
     return Planned(topic, key, value, headers, timestamp, luck)

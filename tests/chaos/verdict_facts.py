@@ -12,14 +12,7 @@ from tests.chaos.evidence import Difference, Evidence
 from tests.support.model import Client
 from tests.support.model_conditions import UNKNOWN
 
-COLUMNS = {
-    "country": "country",
-    "ip": "ip",
-    "provider_id": "provider",
-    "authorization_method": "authorization_method",
-    "request_parameters": "request_parameters",
-}
-"""Field -> what its column of the time begins with."""
+FIELDS = ("country", "ip", "provider_id", "authorization_method", "request_parameters")
 
 
 def facts_agree(evidence: Evidence) -> None:
@@ -48,7 +41,7 @@ def _by_client(rows: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]
 
 def _wanted_fields(evidence: Evidence, client: Client) -> dict[str, Any]:
     wanted: dict[str, Any] = {"registered_at": client.registered_at, "deleted_at": client.deleted_at}
-    for name in COLUMNS:
+    for name in FIELDS:
         stamp, value = client.fields.get(name, (None, None))
         wanted[name] = value or None
         wanted[f"{name} at"] = stamp.time if stamp else None
@@ -57,9 +50,14 @@ def _wanted_fields(evidence: Evidence, client: Client) -> dict[str, Any]:
 
 
 def _found_fields(row: dict[str, Any]) -> dict[str, Any]:
-    found = {name: row.get(name) for name in ("registered_at", "deleted_at", "geoip_country", *COLUMNS)}
+    found = {name: row.get(name) for name in ("registered_at", "deleted_at", "geoip_country", *FIELDS)}
     found["request_parameters"] = json.loads(row.get("parameters") or "null") or None
-    return found | {f"{name} at": row.get(f"{column}_at") for name, column in COLUMNS.items()}
+    # One time for most fields, and those of the others by name; null = nothing was ever said.
+    otherwise = {
+        name: stamp and datetime.fromisoformat(stamp[0])
+        for name, stamp in json.loads(row.get("said_otherwise") or "{}").items()
+    }
+    return found | {f"{name} at": otherwise.get(name, row.get("said_at")) for name in FIELDS}
 
 
 def _wanted_payers(client: Client) -> dict[str, tuple[Any, ...]]:

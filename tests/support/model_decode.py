@@ -108,7 +108,11 @@ def decode(raw: Raw, latest: datetime) -> Event:
     rank = 1 if raw.topic == "client-changed" else 0
     stamp = Stamp(time, rank, raw.offset, raw.partition)
     if raw.topic == "group-commands":
-        return Event(raw.topic, "", stamp, raw.place, body)
+        # An object that cannot be used is answered, not buried; with its id, where that can be read.
+        said = body if is_unicode(body) else {"id": body.get("id")}
+        return Event(raw.topic, "", stamp, raw.place, said)
+    if not is_unicode(body):
+        raise Poison("a lone surrogate")
     own_id = identifier(body, "provider_id" if raw.topic == "provider-changed" else "client_id")
     return Event(raw.topic, own_id, stamp, raw.place, READERS[raw.topic](body))
 
@@ -135,12 +139,20 @@ def parse(value: bytes | None) -> dict[str, Any]:
 
     try:
         body = json.loads(value.decode("utf-8"), parse_constant=refuse)
-        json.dumps(body, ensure_ascii=False).encode("utf-8")  # a lone surrogate cannot be encoded
     except ValueError as error:
         raise Poison(f"not JSON in UTF-8: {error}") from error
     if not isinstance(body, dict):
         raise Poison("no JSON object")
     return body
+
+
+def is_unicode(body: object) -> bool:
+    """False where a text holds half a surrogate pair, which JSON can write and UTF-8 cannot."""
+    try:
+        json.dumps(body, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def time_of(given: object, envelope: object, raw: Raw) -> datetime:
