@@ -138,14 +138,14 @@ class Console:
                 raise ConsoleError(
                     f"the topic {topic.name} is not there: make it with `client-groups topics`"
                 )
-        numbers = self._consumer.partitions_for_topic(GROUP_COMMAND_RESULTS.name)
+        self._producer = AIOKafkaProducer(**self._arguments, enable_idempotence=True, acks="all")
+        await self._producer.start()
+        numbers = await self._producer.partitions_for(GROUP_COMMAND_RESULTS.name)
         partitions = [TopicPartition(GROUP_COMMAND_RESULTS.name, number) for number in numbers]
         self._consumer.assign(partitions)
         # Asked for and not left to the first fetch: an answer must not come before the reader.
         for partition, end in (await self._consumer.end_offsets(partitions)).items():
             self._consumer.seek(partition, end)
-        self._producer = AIOKafkaProducer(**self._arguments, enable_idempotence=True, acks="all")
-        await self._producer.start()
         self._reading = asyncio.create_task(self._read(), name="answers")
 
     async def _close(self) -> None:
