@@ -197,19 +197,31 @@ class Reader:
         # aiokafka does not say which partition it was: find it.
         for partition in partitions:
             self._rewind(partitions, epoch)
+            if fetched := await self._one_by_one(partition, max_records):
+                return {partition.tp: fetched}
+            if epoch != self._assignment.epoch or partition.state is State.BLOCKED:
+                break
+        return {}
+
+    async def _one_by_one(self, partition: Partition, max_records: int) -> list[ConsumerRecord[Any, Any]]:
+        """Records up to the one that cannot be read; blocks the partition if that is the first."""
+        epoch = self._assignment.epoch
+        fetched: list[ConsumerRecord[Any, Any]] = []
+        while len(fetched) < max_records:
             try:
-                fetched = await self._getmany([partition], max_records)
+                one = await self._getmany([partition], 1)
             except Exception as error:
                 if not _is_unreadable(error):
                     raise
-                self._rewind([partition], epoch)
-                if epoch == self._assignment.epoch:
-                    reason = f"what follows the position {partition.next} cannot be read: {error!r}"
-                    self.block(partition, reason, unreadable_at=partition.next)
-                return {}
-            if fetched:
-                return fetched
-        return {}
+                if not fetched and epoch == self._assignment.epoch:
+                    position = partition.next
+                    reason = f"what follows the position {position} cannot be read: {error!r}"
+                    self.block(partition, reason, unreadable_at=position)
+                break
+            if not one:
+                break
+            fetched += one[partition.tp]
+        return fetched
 
     async def _getmany(self, partitions: list[Partition], max_records: int) -> Records:
         fetched: Records = await self.consumer.getmany(

@@ -161,7 +161,7 @@ async def running(
             handler.gate.set()
             await app.stop()
             # Faust makes a thread's loop for its consumer, and closes it only if the thread ran.
-            app.consumer._thread.thread_loop.close()
+            app.consumer._thread.thread_loop.close()  # type: ignore[attr-defined]
 
 
 async def until(check: Callable[[], Any], what: str, seconds: float = 30.0) -> None:
