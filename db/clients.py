@@ -77,6 +77,8 @@ class Client:
     payers: dict[str, Payer] = field(default_factory=dict)
     verifications: dict[str, Verification] = field(default_factory=dict)
     memberships: dict[str, Membership] = field(default_factory=dict)
+    new: bool = False
+    """There is no row of it yet."""
 
 
 FACT_FIELDS: Final = ("country", "ip", "provider_id", "authorization_method", "request_parameters")
@@ -137,31 +139,44 @@ def _input(client: Client) -> tuple[Any, ...]:
 async def lock(connection: AnyConnection, client_ids: Collection[str]) -> dict[str, Client]:
     """Lock clients until the transaction ends and read all that is kept of them.
 
-    Clients not seen before get an empty row first: what is not there cannot be locked. Waits for
-    other transactions that hold one of them; rows are locked in id order, so that two of these
-    never wait for each other.
+    Waits for other transactions that hold one of them; rows are locked in id order, so that two of
+    these never wait for each other. Clients not seen before come `new`: what is not there cannot be
+    locked, but to write it fails, with an error that passes, if another transaction did so first.
     """
-    ids = sorted(client_ids)
-    created = {row["client_id"] async for row in _clients.insert_missing(connection, client_ids=ids)}
-    if len(created) == len(ids):
-        return {client_id: Client(client_id) for client_id in ids}
+    # One text in place of an array: the driver looks at every element of an array, twice. Ids hold
+    # no control characters, so that a newline can part them.
+    ids = "\n".join(sorted(client_ids))
     clients = {row["client_id"]: _client(row) async for row in _clients.lock(connection, client_ids=ids)}
-    known = [client_id for client_id in ids if client_id not in created]
-    async for row in _clients.payers(connection, client_ids=known):
-        clients[row["client_id"]].payers[row["payer_id"]] = Payer(
-            row["status"], row["active"], row["deleted"], Stamp(row["changed_at"], row["change_order"])
-        )
-    async for row in _clients.verifications(connection, client_ids=known):
-        clients[row["client_id"]].verifications[row["method"]] = Verification(
-            _stamp(row["passed_at"], row["passed_order"]),
-            _stamp(row["revoked_at"], row["revoked_order"]),
-            _stamp(row["failed_at"], row["failed_order"]),
-        )
-    async for row in _memberships.of_clients(connection, client_ids=known):
-        clients[row["client_id"]].memberships[row["group_id"]] = Membership(
-            row["source"], row["since"], row["source_at"], row["cause"], row["actor"], row["reason"]
-        )
+    if clients:
+        async for row in _clients.payers(connection, client_ids=ids):
+            clients[row["client_id"]].payers[row["payer_id"]] = Payer(
+                row["status"], row["active"], row["deleted"], Stamp(row["changed_at"], row["change_order"])
+            )
+        async for row in _clients.verifications(connection, client_ids=ids):
+            clients[row["client_id"]].verifications[row["method"]] = Verification(
+                _stamp(row["passed_at"], row["passed_order"]),
+                _stamp(row["revoked_at"], row["revoked_order"]),
+                _stamp(row["failed_at"], row["failed_order"]),
+            )
+        async for row in _memberships.of_clients(connection, client_ids=ids):
+            clients[row["client_id"]].memberships[row["group_id"]] = Membership(
+                row["source"], row["since"], row["source_at"], row["cause"], row["actor"], row["reason"]
+            )
+    for client_id in client_ids:
+        if client_id not in clients:
+            clients[client_id] = Client(client_id, new=True)
     return clients
+
+
+async def insert(connection: AnyConnection, clients: Collection[Client]) -> None:
+    """Write clients not seen before, in id order, before what refers to them.
+
+    Raises asyncpg.UniqueViolationError where another transaction has written one of them meanwhile:
+    roll back and begin again (db.errors.is_transient says so).
+    """
+    if clients:
+        rows = [_input(client) for client in sorted(clients, key=attrgetter("client_id"))]
+        await _clients.insert_clients(connection, clients=rows)
 
 
 async def store_facts(connection: AnyConnection, clients: Sequence[Client]) -> None:

@@ -22,4 +22,7 @@ _TRANSIENT: Final = (
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same work may succeed when it is tried again later."""
+    if isinstance(error, asyncpg.UniqueViolationError):
+        # Two transactions met a new client at once; the one that comes again finds its row.
+        return error.constraint_name == "clients_pkey"
     return isinstance(error, _TRANSIENT)

@@ -9,6 +9,15 @@ import orjson
 # is better rolled back and tried again than left to hold its own locks.
 LOCK_TIMEOUT_S: Final = 30
 COMMAND_TIMEOUT_S: Final = 60
+# Every statement on these connections finds its rows by keys handed to it, some thousands at the most.
+# Prepared statements are planned when a table is young and small, and would go on scanning it whole
+# when it has grown to millions, until its next ANALYZE; so do not offer the planner any other way.
+_BY_KEY: Final = {
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
 
 
 async def prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
@@ -40,7 +49,14 @@ async def create(
             "application_name": application_name,
             "timezone": "UTC",
             "lock_timeout": f"{LOCK_TIMEOUT_S}s",
-            # The planner's JIT costs more than it gives for short statements.
-            "jit": "off",
+            **_BY_KEY,
         },
+        reset=_keep,
     )
+
+
+async def _keep(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Give a connection back as it is.
+
+    asyncpg would reset it with a round trip for each use; nothing here leaves anything in a session.
+    """

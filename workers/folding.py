@@ -5,9 +5,10 @@ A record that is stale, repeated or not newer than the client's deletion changes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Final, cast, get_args
 
 from db.clients import FACT_FIELDS, Client, Payer, Verification
@@ -27,11 +28,14 @@ LookUp = Callable[[str], tuple[str | None, int | None]]
 """From an address to its country and the build of the GeoIP database asked (None = none could be read)."""
 
 
+_NONE: Final = frozenset[str]()
+
+
 @dataclass(slots=True)
 class Effect:
     """What an event did to a client."""
 
-    attributes: set[str] = field(default_factory=set)
+    attributes: Set[str] = _NONE
     """The facts that are different now, as rules name them."""
     registered: bool = False
     """The client became registered by it, so that this is the moment of registration."""
@@ -39,12 +43,14 @@ class Effect:
     """The client was deleted, as of `Client.deleted_at`."""
     row: bool = False
     """The client's own row is to be written."""
-    payers: set[str] = field(default_factory=set)
-    verifications: set[str] = field(default_factory=set)
+    payers: Set[str] = _NONE
+    verifications: Set[str] = _NONE
     """Payers and methods to be written, or erased where the client has them no more."""
 
 
 NOTHING: Final = Effect()
+_PAYERS: Final = frozenset({attributes.PAYERS})
+_VERIFICATIONS: Final = frozenset({attributes.VERIFICATIONS})
 _FACTS: Final = frozenset(FACT_FIELDS)
 _ATTRIBUTES: Final = {
     "country": attributes.COUNTRY,
@@ -109,7 +115,7 @@ def _fold_fields(
             if name == "request_parameters":
                 effect.attributes |= _changed_parameters(before or {}, value or {})
             else:
-                effect.attributes.add(_ATTRIBUTES[name])
+                effect.attributes |= {_ATTRIBUTES[name]}
 
 
 def _changed_parameters(before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:
@@ -127,7 +133,7 @@ def _learn_address(client: Client, ip: str | None, look_up: LookUp, effect: Effe
     client.ip = ip
     client.geoip_country, client.geoip_build = (None, None) if ip is None else look_up(ip)
     if geoip_country(client) != known:
-        effect.attributes.add(attributes.GEOIP_COUNTRY)
+        effect.attributes |= {attributes.GEOIP_COUNTRY}
 
 
 def _change_payer(client: Client, event: PayerChanged, stamp: Stamp) -> Effect:
@@ -146,7 +152,7 @@ def _change_payer(client: Client, event: PayerChanged, stamp: Stamp) -> Effect:
         client.payers[event.payer_id] = Payer(event.status, active, deleted=False, stamp=stamp)
         changed = payer is None or not there or (payer.status, payer.active) != (event.status, active)
     if changed:
-        effect.attributes.add(attributes.PAYERS)
+        effect.attributes = _PAYERS
     return effect
 
 
@@ -159,7 +165,7 @@ def _verify(client: Client, event: VerificationCompleted, stamp: Stamp) -> Effec
     setattr(verification, event.result, stamp)
     effect = Effect(verifications={event.method})
     if verification.is_passed != before:
-        effect.attributes.add(attributes.VERIFICATIONS)
+        effect.attributes = _VERIFICATIONS
     return effect
 
 
@@ -179,7 +185,7 @@ def _delete(client: Client, deleted_at: datetime) -> Effect:
                 client.geoip_country = client.geoip_build = None
     for payer_id in [key for key, payer in client.payers.items() if payer.stamp.at <= deleted_at]:
         del client.payers[payer_id]
-        effect.payers.add(payer_id)
+        effect.payers |= {payer_id}
     for method, verification in list(client.verifications.items()):
         kept = Verification(
             *(
@@ -188,7 +194,7 @@ def _delete(client: Client, deleted_at: datetime) -> Effect:
             )
         )
         if kept != verification:
-            effect.verifications.add(method)
+            effect.verifications |= {method}
             client.verifications[method] = kept
             if kept == Verification():
                 del client.verifications[method]
@@ -202,6 +208,12 @@ def geoip_country(client: Client) -> str | Unknown | None:
     return client.geoip_country
 
 
+@cache
+def _payer_fact(status: str, active: bool) -> PayerFact:
+    """The six that there are: shared ones are hashed and compared faster."""
+    return PayerFact(status, active)
+
+
 def facts_of(client: Client) -> Facts:
     """What rules read of a registered client."""
     return Facts(
@@ -211,7 +223,7 @@ def facts_of(client: Client) -> Facts:
         client.authorization_method,
         client.request_parameters or {},
         frozenset(
-            PayerFact(payer.status, payer.active)
+            _payer_fact(payer.status, payer.active)
             for payer in client.payers.values()
             if not payer.deleted and payer.status is not None
         ),

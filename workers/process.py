@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import threading
@@ -66,6 +67,7 @@ def run(settings: Settings) -> int:
         return exits.CRASH
     if parts is None:
         return exits.OK
+    _calm_garbage_collection()
     logger.info("worker starts", roles=sorted(settings.roles), pid=os.getpid())
     worker = _Worker(parts.app, loop=loop, ending_seconds=settings.shutdown_seconds + ENDING_S)
     try:
@@ -78,6 +80,14 @@ def run(settings: Settings) -> int:
         return exits.CRASH
     logger.info("worker stopped")
     return exits.OK
+
+
+def _calm_garbage_collection() -> None:
+    """A batch makes tens of thousands of objects that go by reference count; looking through them for
+    cycles again and again took a fifth of the worker's time."""
+    gc.collect()
+    gc.freeze()  # what start-up made stays for good
+    gc.set_threshold(100_000, 50, 50)
 
 
 async def _prepare(settings: Settings, health: Health) -> Parts | None:

@@ -74,12 +74,19 @@ class Touched:
         deleted_at = self.client.deleted_at
         return deleted_at is not None and said_at <= deleted_at
 
+    @property
+    def is_to_be_written(self) -> bool:
+        """Whether anything is different now."""
+        return bool(self.row or self.moved or self.payers or self.verifications)
+
     def note(self, effect: Effect) -> None:
         """Remember what is to be written of the facts."""
-        self.row |= effect.row
-        self.deleted |= effect.deleted
-        self.payers |= effect.payers
-        self.verifications |= effect.verifications
+        self.row = self.row or effect.row
+        self.deleted = self.deleted or effect.deleted
+        if effect.payers:
+            self.payers |= effect.payers
+        if effect.verifications:
+            self.verifications |= effect.verifications
 
 
 class Work:
@@ -191,6 +198,8 @@ class Work:
         snapshots: list[str] = []
         changed: list[tuple[str, str, Membership]] = []
         erased: list[tuple[str, str]] = []
+        created: list[Client] = []
+        facts: list[Client] = []
         versions: list[Client] = []
         for client_id, touched in self._touched.items():
             rows: list[HistoryRow] = []
@@ -208,11 +217,17 @@ class Work:
             if rows:
                 history += rows
                 touched.client.version = rows[-1].version
-                if not touched.row:
+                if not touched.row and not touched.client.new:
                     versions.append(touched.client)
             elif resourced or touched.deleted:
                 snapshots.append(client_id)
-        await clients_table.store_facts(connection, [t.client for t in self._touched.values() if t.row])
+            if touched.client.new:
+                if touched.is_to_be_written:
+                    created.append(touched.client)
+            elif touched.row:
+                facts.append(touched.client)
+        await clients_table.insert(connection, created)
+        await clients_table.store_facts(connection, facts)
         await clients_table.store_versions(connection, versions)
         await clients_table.store_payers(connection, *_written(self._touched.values(), "payers"))
         await clients_table.store_verifications(

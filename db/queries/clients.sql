@@ -1,19 +1,9 @@
--- name: insert_missing
--- Create the rows of clients that have none, in id order, and name those created: what is not there cannot be locked.
-INSERT INTO clients (client_id)
-SELECT u.client_id
-FROM unnest(:client_ids::text[]) AS u (client_id)
-WHERE NOT EXISTS (SELECT FROM clients AS c WHERE c.client_id = u.client_id)
-ORDER BY u.client_id COLLATE "C"
-ON CONFLICT DO NOTHING
-RETURNING client_id;
-
 -- name: lock
 -- Lock clients in id order and read their rows; NO KEY, so that references to them can still be checked.
 SELECT client_id, registered_at, deleted_at, version, country, ip, geoip_country, geoip_build, provider_id,
        authorization_method, request_parameters, said_at, said_order, said_otherwise
 FROM clients
-WHERE client_id = ANY (:client_ids::text[])
+WHERE client_id = ANY (string_to_array(:client_ids, E'\n'))
 ORDER BY client_id
 FOR NO KEY UPDATE;
 
@@ -21,13 +11,19 @@ FOR NO KEY UPDATE;
 -- The payers of clients, the deleted ones too.
 SELECT client_id, payer_id, status, active, deleted, changed_at, change_order
 FROM payers
-WHERE client_id = ANY (:client_ids::text[]);
+WHERE client_id = ANY (string_to_array(:client_ids, E'\n'));
 
 -- name: verifications
 -- What is known of the verification methods of clients.
 SELECT client_id, method, passed_at, passed_order, revoked_at, revoked_order, failed_at, failed_order
 FROM verifications
-WHERE client_id = ANY (:client_ids::text[]);
+WHERE client_id = ANY (string_to_array(:client_ids, E'\n'));
+
+-- name: insert_clients!
+-- Write clients not seen before. Fails where another transaction has written one of them meanwhile.
+INSERT INTO clients (client_id, registered_at, deleted_at, version, country, ip, geoip_country, geoip_build,
+                     provider_id, authorization_method, request_parameters, said_at, said_order, said_otherwise)
+SELECT * FROM unnest(:clients::client_input[]);
 
 -- name: store_facts!
 -- Write the rows of locked clients: facts and version.

@@ -2,7 +2,7 @@
 -- The memberships of locked clients.
 SELECT client_id, group_id, source, since, source_at, cause, actor, reason
 FROM memberships
-WHERE client_id = ANY (:client_ids::text[]);
+WHERE client_id = ANY (string_to_array(:client_ids, E'\n'));
 
 -- name: store!
 -- Write memberships: new ones, and ones whose source changed.

@@ -1,5 +1,6 @@
 """Events to memberships, on a real database: contracts.md, *Order* to *GeoIP* and *Membership, exactly*."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -355,3 +356,29 @@ async def test_a_malformed_command_is_answered_with_every_error_at_once(work: Dr
         "name",
     ]
     assert await work.sent("group-commands.dlt") == []
+
+
+async def test_two_transactions_that_meet_the_same_new_clients_lose_nothing(work: Driver) -> None:
+    await put(
+        work,
+        "companies",
+        DE,
+        condition("payer_status", value="legal_entity", group=2),
+        **MOMENTS,
+        exclude=True,
+    )
+    ids = [str(n) for n in range(300)]
+    registered = [
+        work.record("client-registered", {"client_id": each, "registered_at": work.at(0), "country": "DE"})
+        for each in ids
+    ]
+    payers = [
+        work.record(
+            "payer-changed",
+            {"client_id": each, "payer_id": "7", "changed_at": work.at(0), "status": "legal_entity"},
+        )
+        for each in reversed(ids)
+    ]
+    await asyncio.gather(work.handle(*registered), work.handle(*payers))
+    assert await work.fetch("SELECT count(*), min(version), max(version) FROM clients") == [(300, 1, 1)]
+    assert await work.fetch("SELECT count(*) FROM memberships") == [(300,)]

@@ -4,6 +4,7 @@
 -- transaction locks rows in one order. Times are timestamptz in UTC. A column `…_order` breaks ties
 -- between records of the same time: see db/stamps.py.
 
+-- The id of something. Columns that refer to a row by its id are plain text: the row's own was checked.
 CREATE DOMAIN id AS text COLLATE "C" CHECK (length(VALUE) BETWEEN 1 AND 64 AND VALUE !~ '[[:cntrl:]]');
 
 CREATE TABLE clients (
@@ -15,7 +16,7 @@ CREATE TABLE clients (
     ip                   text,
     geoip_country        text,                       -- found for ip; NULL = not in the database, or never looked up
     geoip_build          bigint,                     -- build epoch of the GeoIP database asked; NULL = never looked up
-    provider_id          id,
+    provider_id          text,
     authorization_method text,
     request_parameters   jsonb,                      -- name -> text; NULL = none passed
     -- When the five facts that events name were said. Nearly always one record said them all, so one
@@ -34,8 +35,8 @@ CREATE TABLE clients (
 COMMENT ON TABLE clients IS 'Facts of a client, each with its own time; a row exists from the first event or command on.';
 
 CREATE TABLE payers (
-    client_id    id NOT NULL REFERENCES clients,
-    payer_id     id NOT NULL,
+    client_id    text COLLATE "C" NOT NULL REFERENCES clients,
+    payer_id     text COLLATE "C" NOT NULL CHECK (length(payer_id) BETWEEN 1 AND 64),
     status       text CHECK (status IN ('legal_entity', 'individual', 'sole_proprietor')),
     active       boolean NOT NULL,
     deleted      boolean NOT NULL,                   -- kept, so that an older record cannot bring it back
@@ -46,7 +47,7 @@ CREATE TABLE payers (
 );
 
 CREATE TABLE verifications (
-    client_id     id NOT NULL REFERENCES clients,
+    client_id     text COLLATE "C" NOT NULL REFERENCES clients,
     method        text NOT NULL CHECK (method IN ('email', 'phone', 'manual', 'payment_method')),
     passed_at     timestamptz,                       -- the newest `passed`
     passed_order  bigint,
@@ -97,7 +98,7 @@ CREATE TABLE groups (
 CREATE INDEX groups_rules_version ON groups (rules_version);
 
 CREATE TABLE conditions (
-    group_id         id NOT NULL REFERENCES groups,
+    group_id         text COLLATE "C" NOT NULL REFERENCES groups,
     position         int NOT NULL CHECK (position >= 0),   -- its place in the list as it was given
     condition_group  int NOT NULL CHECK (condition_group >= 1),
     type             text NOT NULL,
@@ -132,8 +133,8 @@ CREATE TABLE rule_set (
 INSERT INTO rule_set (version) VALUES (0);
 
 CREATE TABLE memberships (
-    client_id  id NOT NULL REFERENCES clients,
-    group_id   id NOT NULL REFERENCES groups,
+    client_id  text COLLATE "C" NOT NULL REFERENCES clients,
+    group_id   text COLLATE "C" NOT NULL REFERENCES groups,
     source     text NOT NULL CHECK (source IN ('rule', 'manual')),
     since      timestamptz NOT NULL,                 -- when the client joined
     source_at  timestamptz NOT NULL,                 -- when it came to be by this source
@@ -150,9 +151,9 @@ CREATE SEQUENCE log_seq AS bigint;
 
 CREATE TABLE membership_history (
     seq         bigint PRIMARY KEY,
-    client_id   id NOT NULL REFERENCES clients,
+    client_id   text COLLATE "C" NOT NULL REFERENCES clients,
     version     bigint NOT NULL CHECK (version > 0),
-    group_id    id NOT NULL REFERENCES groups,
+    group_id    text COLLATE "C" NOT NULL REFERENCES groups,
     joined      boolean NOT NULL,                    -- false = left
     source      text NOT NULL CHECK (source IN ('rule', 'manual', 'pin')),
     moment      text NOT NULL CHECK (moment IN ('registration', 'change', 'schedule', 'forced', 'manual', 'pin',
