@@ -40,7 +40,8 @@ WEIGHTS: Final = {
     "verify": 16,
     "delete": 3.5,
     "return": 2,
-    "command": 2,
+    "command": 3,
+    "by_hand": 1,
     "put_group": 0.5,
     "provider": 0.5,
 }
@@ -220,6 +221,19 @@ class Happenings:
 
     def _put_group(self) -> Happening:
         return "group-commands", {"command": "put-group", **moving_group(self._rng.choice(MOVING), self._rng)}
+
+    def _by_hand(self) -> Happening:
+        """Put into a group again and again, and deleted as of a time in between."""
+        client, group = self.client(), self._rng.choice(BY_HAND)["group"]
+        said = {"command": "add-members", "group": group, "clients": [client]}
+        deleted_at = self.now + timedelta(seconds=self._rng.randint(-10, 60))
+        story: list[Happening] = [("group-commands", dict(said)) for _ in range(self._rng.randint(1, 3))]
+        if self._rng.random() < 0.3:
+            story.append(("group-commands", said | {"command": "remove-members"}))
+        deletion = {"client_id": client, "deleted_at": deleted_at.isoformat()}
+        story.insert(self._rng.randint(1, len(story)), ("client-deleted", deletion))
+        self._queue.extend(story[1:])
+        return story[0]
 
     def _command(self) -> Happening:
         rng = self._rng

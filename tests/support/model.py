@@ -100,6 +100,15 @@ class Group:
             return bool(auto.get("upon_registration")) or bool(auto.get("periodic"))
         return bool(auto.get(name))
 
+    def is_as(self, other: Group) -> bool:
+        """Whether they say the same; a switch may be left to its default."""
+        return self._said() == other._said()
+
+    def _said(self) -> dict[str, Any]:
+        auto = {"exclude": False, "keep_manual": False, **self.body.get("auto_assignment", {})}
+        auto |= {name: self.switch(name) for name in ("upon_registration", "upon_change", "periodic")}
+        return {**self.body, "auto_assignment": auto, "conditions": self.conditions}
+
     @property
     def conditions(self) -> list[dict[str, Any]]:
         """As given."""
@@ -315,7 +324,7 @@ class Model:
         known = self.groups.get(group_id)
         if known is None:
             self.groups[group_id] = Group(body)
-        elif known.body != body:
+        elif not known.is_as(Group(body)):
             self.groups[group_id] = Group(body, known.version + 1)
         return "done"
 
