@@ -206,6 +206,22 @@ class Intake(Service):
             else:
                 partition.done = part.end
 
+    def broker_silence(self) -> float:
+        """For how long the brokers have answered no fetch, while this asks them for records. Seconds."""
+        if (
+            self.reader is None
+            or self.backpressure.paused
+            or not all(lane.idle.is_set() for lane in self.lanes)
+        ):
+            return 0.0
+        ready = self.assignment.in_state(State.READY)
+        if not ready:
+            return 0.0
+        answered = max(self.reader.consumer.last_poll_timestamp(partition.tp) or 0 for partition in ready)
+        return min(
+            time.time() - answered / 1000, time.monotonic() - max(self.assignment.since, self.progressed)
+        )
+
     # -- lag display
 
     async def _report(self, reader: Reader) -> None:

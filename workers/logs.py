@@ -13,7 +13,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from workers.settings import Settings
 
 # These say at INFO what matters to those who work on them; ours say it in our words.
-QUIET: Final = ("aiokafka", "faust", "mode", "asyncio", "aiohttp", "alembic", "kafka")
+QUIET: Final = ("aiokafka", "faust", "mode", "asyncio", "aiohttp", "alembic", "asyncpg")
 # aiokafka says the same line ten times a second while a broker is away.
 REPEAT_SECONDS: Final = 10.0
 

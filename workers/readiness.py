@@ -15,6 +15,8 @@ from workers.relay import Relay
 from workers.relay import State as RelayState
 
 PING_S: Final = 1.0
+SILENCE_S: Final = 5.0
+"""An idle intake asks the brokers ten times a second; after so long without an answer they are away."""
 
 
 def database_answers(pool: asyncpg.Pool[asyncpg.Record]) -> Check:
@@ -43,6 +45,8 @@ def intake_reads(intake: Intake) -> Check:
             f"{partition.tp.topic}/{partition.tp.partition} is not consumed: {partition.problem}"
             for partition in intake.assignment.in_state(State.BLOCKED)
         ]
+        if (silence := intake.broker_silence()) > SILENCE_S:
+            problems.append(f"the brokers have not answered for {silence:.0f} seconds")
         placing = len(intake.assignment.in_state(State.PLACING))
         return [*problems, f"positions of {placing} partitions are being read"] if placing else problems
 

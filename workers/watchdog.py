@@ -17,7 +17,7 @@ from workers.partitions import State
 
 LOOK_S: Final = 5.0
 """How often it looks."""
-ANSWER_S: Final = 5.0
+ANSWER_S: Final = 4.0
 """How long brokers and database have to answer."""
 
 

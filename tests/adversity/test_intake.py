@@ -12,6 +12,7 @@ import pytest
 from deploy.local import Stack
 from tests.support.intake import create_topic, open_pool, producing, running, taken, until
 from tests.support.intake_process import intake_process
+from workers.readiness import intake_reads
 from workers.watchdog import StuckError, Watchdog
 
 PARTITIONS = 4
@@ -86,8 +87,11 @@ async def test_the_broker_goes_and_comes(
     async with running(bootstrap_servers, database_url, [topic], kafka_namespace) as worker:
         async with sending(bootstrap_servers, topic) as sent:
             await until(lambda: len(worker.handler.outcomes) > 5, "work")
+            ready = intake_reads(worker.intake)
+            assert await ready() == []
             await asyncio.to_thread(stack.kafka.stop, graceful=False)
-            await asyncio.sleep(1)
+            await until(ready, "a word that the brokers are away")
+            assert "the brokers have not answered" in (await ready())[0]
             await asyncio.to_thread(stack.kafka.start)
             before = sent()
             await until(lambda: sent() > before + 50, "the producer goes on")

@@ -8,7 +8,17 @@ from collections.abc import Sequence
 import pytest
 
 from db import positions
-from tests.support.intake import create_topic, open_pool, producing, running, send, taken, until
+from tests.support.intake import (
+    cleaning_often,
+    create_topic,
+    open_pool,
+    producing,
+    read_all,
+    running,
+    send,
+    taken,
+    until,
+)
 from workers.batches import Batch
 
 
@@ -112,20 +122,26 @@ async def test_a_compacted_topic_is_read_in_one_chain(
     topic = f"{kafka_namespace}-in"
     config = {"cleanup.policy": "compact", "segment.ms": "100", "min.cleanable.dirty.ratio": "0.01"}
     await create_topic(bootstrap_servers, topic, 1, config)
-    async with producing(bootstrap_servers, transactional_id=kafka_namespace) as producer:
+    async with cleaning_often(bootstrap_servers), producing(bootstrap_servers) as producer:
         for turn in range(30):
-            async with producer.transaction():
-                await producer.send_and_wait(topic, b"%d" % turn, key=b"%d" % (turn % 3), partition=0)
-    async with running(bootstrap_servers, database_url, [topic], kafka_namespace, batch_records=4) as worker:
+            await producer.send_and_wait(topic, b"%d" % turn, key=b"%d" % (turn % 3), partition=0)
+
+        async def compacted() -> bool:
+            # The cleaner leaves the newest segment alone: give it one.
+            await asyncio.sleep(0.2)
+            await producer.send_and_wait(topic, b"last", key=b"last", partition=0)
+            return len(await read_all(bootstrap_servers, topic)) < 20
+
+        await until(compacted, "the compaction", 40)
+        left = await read_all(bootstrap_servers, topic)
+    async with running(bootstrap_servers, database_url, [topic], kafka_namespace, batch_records=2) as worker:
 
         async def there() -> bool:
-            return (await positions.read_all(worker.pool)).get((topic, 0)) == 60
+            return (await positions.read_all(worker.pool)).get((topic, 0)) == left[-1] + 1
 
         await until(there, "the end")
         chain(worker.handler.batches)
-        offsets = (await worker.taken())[topic, 0]
-    assert offsets == sorted(set(offsets))
-    assert offsets[-3:] == [54, 56, 58]
+        assert (await worker.taken())[topic, 0] == left
 
 
 async def test_two_workers_share_the_partitions(
