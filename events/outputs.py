@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from events.groups import Group
@@ -11,12 +12,13 @@ from events.groups import Group
 
 def time_text(time: datetime) -> str:
     """RFC 3339 in UTC, always with six digits and Z: texts sort as times do. The time needs an offset."""
-    text = time.isoformat(timespec="microseconds")
-    if text[26:] != "+00:00":
-        if time.tzinfo is None:
-            raise ValueError("a time without an offset says nothing")
-        text = time.astimezone(UTC).isoformat(timespec="microseconds")
-    return text[:26] + "Z"
+    if time.tzinfo is None:
+        raise ValueError("a time without an offset says nothing")
+    if time.tzinfo is not UTC:
+        time = time.astimezone(UTC)
+    # Every change carries two of these: orjson writes one in a third of isoformat's time.
+    text = orjson.dumps(time, option=orjson.OPT_UTC_Z)
+    return (text[1:-1] if time.microsecond else text[1:-2] + b".000000Z").decode()
 
 
 def _is_none(value: object) -> bool:
