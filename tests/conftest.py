@@ -1,3 +1,3 @@
-"""What all tests share; the fixtures of the stack are described in tests/support/stack.py."""
+"""What all tests share; the fixtures are described in the modules named here."""
 
-pytest_plugins = ["tests.support.stack"]
+pytest_plugins = ["tests.support.stack", "tests.support.running"]

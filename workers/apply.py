@@ -92,7 +92,7 @@ async def apply(
             answers = await console.ask_all(commands, timeout)
     except ConsoleError as error:
         return checked(file, str(error))
-    outcomes = [_outcome(file, entry, answer) for entry, answer in zip(file.entries, answers, strict=True)]
+    outcomes = [outcome_of(file, entry, answer) for entry, answer in zip(file.entries, answers, strict=True)]
     unanswered = [outcome.entry.group for outcome in outcomes if outcome.status is Status.UNANSWERED]
     return Applied(file, outcomes, _no_answer(unanswered, len(outcomes), timeout) if unanswered else None)
 
@@ -105,7 +105,8 @@ def _no_answer(groups: Sequence[str | None], asked: int, timeout: float) -> str:
     )
 
 
-def _outcome(file: GroupsFile, entry: Entry, answer: GroupCommandResult | None) -> Outcome:
+def outcome_of(file: GroupsFile, entry: Entry, answer: GroupCommandResult | None) -> Outcome:
+    """What one answer (None: none came) says of a group of the file."""
     if answer is None:
         return Outcome(entry, Status.UNANSWERED, warnings=entry.warnings)
     errors = [file.locate(entry, problem) for problem in answer.errors]

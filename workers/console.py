@@ -203,7 +203,8 @@ class Console:
     def _take(self, value: bytes | None) -> None:
         with suppress(ValueError):  # not an answer, or not one that is waited for
             answer = written.loads(value or b"")
-            waiting = self._pending.get(answer.get("command_id", "")) if isinstance(answer, dict) else None
+            command_id = answer.get("command_id") if isinstance(answer, dict) else None
+            waiting = self._pending.get(command_id) if isinstance(command_id, str) else None
             if waiting is not None and not waiting.done():
                 # Workers newer than this may say more.
                 waiting.set_result(GroupCommandResult.model_validate(answer, extra="ignore"))

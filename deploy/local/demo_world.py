@@ -85,7 +85,7 @@ class World:
             yield Event(PROVIDER_CHANGED.name, provider_id, value, f"provider {name} is active")
 
     def story(self) -> Iterator[Event]:
-        """A few clients, one after the other: each signs up, things happen to it, every third goes. Endless."""
+        """Clients one after the other: each signs up, things happen to it, every third goes. Endless."""
         while True:
             client, event = self._register()
             yield event

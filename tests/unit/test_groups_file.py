@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from events.outputs import GroupCommandResult, Problem
+from workers.apply import Applied, Status, outcome_of
+from workers.apply_report import as_json
 from workers.groups_file import GroupsFile, Located, read_groups
 
 HEAD = "groups:\n  - group: vip\n    name: VIP\n"
@@ -244,3 +247,26 @@ def test_the_groups_of_the_demo_are_fine() -> None:
     file = read_groups((Path(package).parent / "demo_groups.yaml").read_bytes())
     assert file.ok, errors(file)
     assert not warnings(file)
+
+
+def test_what_the_worker_refuses_is_named_where_it_stands_in_the_file() -> None:
+    file = read(
+        "groups:\n  - {group: a, name: A}\n" + CONDITION.format(type="country")[8:] + "        value: DE\n"
+    )
+    assert file.ok, errors(file)
+    answer = GroupCommandResult(
+        command_id="1",
+        command="put-group",
+        group="vip",
+        status="rejected",
+        errors=[Problem(code="country", path="conditions[0].value", message="is not there any more")],
+        warnings=[Problem(code="w", path="", message="in general")],
+        cause="group-commands/0/1",
+    )
+    outcome = outcome_of(file, file.entries[1], answer)
+    assert outcome.status is Status.REJECTED
+    assert outcome.errors == [Located("country", "groups[1].conditions[0].value", 9, "is not there any more")]
+    assert places(outcome.warnings) == [("groups[1]", 3)]
+    applied = Applied(file, [outcome])
+    assert not applied.ok
+    assert "groups[1].conditions[0].value" in as_json(applied, "groups.yaml")

@@ -1,0 +1,61 @@
+"""A stack of its own with a worker, for tests that need the whole product; topics have their real names.
+
+- running (session): `Running`, started. A test that stops the worker starts it again.
+- prefix: a short unique text for the ids of groups and clients, as all tests share this one.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.local import Stack
+from deploy.local.ports import keep_ports
+from deploy.local.worker import Worker
+from tests.support.stack import temporary_folder
+from workers.kafka import client_arguments
+from workers.settings import load_kafka
+
+
+@dataclass(frozen=True)
+class Running:
+    stack: Stack
+    worker: Worker
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For processes that need Kafka's address only."""
+        without = ("DATABASE_URL", "GEOIP_DATABASE")
+        given = {name: value for name, value in os.environ.items() if name not in without}
+        return {**given, "KAFKA_BOOTSTRAP_SERVERS": self.stack.bootstrap_servers}
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        return client_arguments(load_kafka(kafka_bootstrap_servers=self.stack.bootstrap_servers))
+
+    def start_worker(self) -> None:
+        self.worker.start()
+        self.worker.wait_until_ready()
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Running]:
+    with temporary_folder() as folder, Stack(folder) as stack:
+        port = keep_ports(Path(folder) / "worker-port.json", ("http",))["http"]
+        worker = Worker(folder, {**os.environ, **stack.environment}, port=port, hold=stack.hold)
+        running = Running(stack, worker)
+        worker.prepare()
+        try:
+            running.start_worker()
+            yield running
+        finally:
+            worker.stop()
+
+
+@pytest.fixture
+def prefix() -> str:
+    return f"t{secrets.token_hex(4)}"
