@@ -17,6 +17,8 @@ _log: Final = load("log")
 
 KEPT_HEADER: Final = "client-groups.kept"
 """Header of a record that stands for a larger one; its value is the kept_id of that one."""
+_SMALL: Final = 1_000
+"""Bytes of a key or header that a record standing for a larger one may carry on."""
 LARGEST_RECORD: Final = 900_000
 """Bytes of key, value and headers together. Topics take 4 MiB and producers send 1 MiB by default,
 so that what is smaller goes through everywhere with room for the record's own framing."""
@@ -106,11 +108,20 @@ async def _fitting(connection: AnyConnection, record: Outgoing) -> Outgoing:
     if record.size <= LARGEST_RECORD:
         return record
     kept_id: int = await _log.keep_record(connection, **_columns(record))
-    small = [(name, value) for name, value in record.headers if len(value or b"") <= LARGEST_RECORD // 100]
-    return Outgoing(
-        record.topic,
-        record.key if len(record.key or b"") <= LARGEST_RECORD // 100 else None,
-        None,
-        [*small[:100], (KEPT_HEADER, str(kept_id).encode())],
-        record.timestamp_ms,
+    key, value, headers = stand_in(kept_id, record.key, record.value, record.headers)
+    return Outgoing(record.topic, key, value, headers, record.timestamp_ms)
+
+
+def stand_in(
+    kept_id: int, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]
+) -> tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]:
+    """Key, value and headers of the small record that says where a larger one is kept.
+
+    Its value is null only where the larger one's is: on a compacted topic null would delete.
+    """
+    small = [(name, content) for name, content in headers if len(name) + len(content or b"") <= _SMALL]
+    return (
+        key if len(key or b"") <= _SMALL else None,
+        None if value is None else b'{"kept":"%d"}' % kept_id,
+        [*small[:20], (KEPT_HEADER, b"%d" % kept_id)],
     )

@@ -35,7 +35,9 @@ async def create(connection: Any, positions: Mapping[Partition, int]) -> None:
 
 
 async def advance(connection: Any, slices: Sequence[tuple[str, int, int, int]]) -> set[Partition]:
-    """Move positions from `start` to `end` for each (topic, partition, start, end), in the caller's transaction.
+    """Move positions from `start` to `end` for each (topic, partition, start, end).
+
+    Part of the caller's transaction.
 
     Returns the partitions that moved. One that is missing from the result was not at `start` (another
     worker has it, or an earlier batch failed): its records must not be worked on. Blocks while another
@@ -67,7 +69,7 @@ async def set_position(connection: Any, topic: str, partition: int, next_offset:
 
 
 async def relay_backlog(connection: Any) -> int:
-    """How many rows of the log the relay has not sent yet, by its mirrored position (which may lag a little)."""
+    """How many rows of the log the relay has not sent yet, by its mirror, which may lag a little."""
     backlog: int = await load("positions").relay_backlog(connection)
     return backlog
 

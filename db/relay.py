@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import asyncpg
 
 from db import locks
-from db.log import KEPT_HEADER
+from db.log import stand_in
 from db.queries import load
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ CONNECT_TIMEOUT_S: Final = 10
 CLOSE_TIMEOUT_S: Final = 2
 COMMAND_TIMEOUT_S: Final = 30
 """Each statement here takes milliseconds: a server that is silent for this long is gone."""
-_SMALL: Final = 1_000
-"""Bytes of a key or header that a record standing for a larger one may carry on."""
 
 
 class Change(NamedTuple):
@@ -235,21 +233,6 @@ async def keep_message(
             header_values=[content for _, content in headers],
         )
     return kept_id
-
-
-def stand_in(
-    kept_id: int, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]
-) -> tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]:
-    """Key, value and headers of the small record that says where a larger one is kept.
-
-    Its value is null only where the larger one's is: on a compacted topic null would delete.
-    """
-    small = [(name, content) for name, content in headers if len(name) + len(content or b"") <= _SMALL]
-    return (
-        key if len(key or b"") <= _SMALL else None,
-        None if value is None else b'{"kept":"%d"}' % kept_id,
-        [*small[:20], (KEPT_HEADER, b"%d" % kept_id)],
-    )
 
 
 async def _rows(selected: AsyncIterator[Record]) -> list[Record]:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence, Set
 from datetime import datetime
 from typing import NamedTuple, cast
 
-from db.log import KEPT_HEADER
-from db.relay import Change, ClientState, LogRow, Outgoing, stand_in
+from db.log import KEPT_HEADER, stand_in
+from db.relay import Change, ClientState, LogRow, Outgoing
 from events.encode import encode_client_memberships, encode_membership_changed, headers
 from events.outputs import Moment, Source
 from events.topics import CLIENT_MEMBERSHIPS, MEMBERSHIP_CHANGED

@@ -382,3 +382,15 @@ async def test_two_transactions_that_meet_the_same_new_clients_lose_nothing(work
     await asyncio.gather(work.handle(*registered), work.handle(*payers))
     assert await work.fetch("SELECT count(*), min(version), max(version) FROM clients") == [(300, 1, 1)]
     assert await work.fetch("SELECT count(*) FROM memberships") == [(300,)]
+
+
+async def test_a_dead_letter_larger_than_its_topic_takes_is_kept_and_a_small_one_says_where(work: Driver) -> None:
+    large = b"x" * 1_000_000
+    await work.handle(work.record("client-registered", large, headers=[("h", b"1")]))
+    ((kept_id, value),) = await work.fetch("SELECT kept_id, value FROM kept_records")
+    assert value == large
+    ((names, values),) = await work.fetch("SELECT header_names, header_values FROM outgoing_records")
+    headers = dict(zip(names, values, strict=True))
+    assert headers["client-groups.kept"] == str(kept_id).encode()
+    assert headers["client-groups.error.code"] == b"not_json"
+    assert await work.sent("client-registered.dlt") == [{"kept": str(kept_id)}]
