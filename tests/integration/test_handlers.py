@@ -384,7 +384,7 @@ async def test_two_transactions_that_meet_the_same_new_clients_lose_nothing(work
     assert await work.fetch("SELECT count(*) FROM memberships") == [(300,)]
 
 
-async def test_a_dead_letter_larger_than_its_topic_takes_is_kept_and_a_small_one_says_where(work: Driver) -> None:
+async def test_a_dead_letter_too_large_for_its_topic_is_kept_and_a_small_one_says_where(work: Driver) -> None:
     large = b"x" * 1_000_000
     await work.handle(work.record("client-registered", large, headers=[("h", b"1")]))
     ((kept_id, value),) = await work.fetch("SELECT kept_id, value FROM kept_records")
