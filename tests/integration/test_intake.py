@@ -141,7 +141,10 @@ async def test_a_compacted_topic_is_read_in_one_chain(
 
         await until(there, "the end")
         chain(worker.handler.batches)
-        assert (await worker.taken())[topic, 0] == left
+        offsets = (await worker.taken())[topic, 0]
+    # The cleaner may have taken more meanwhile, but never the last of a key.
+    assert {27, 28, 29, left[-1]} <= set(offsets) <= set(left)
+    assert offsets == sorted(set(offsets))
 
 
 async def test_two_workers_share_the_partitions(
