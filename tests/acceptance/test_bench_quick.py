@@ -1,0 +1,53 @@
+"""`make bench` in its smallest form: it goes through, and says what it should. Never what the figures are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.stack import temporary_folder
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.timeout(400)  # about a minute on an idle machine
+
+
+async def test_the_benchmark_measures_all_that_it_names(tmp_path: Path) -> None:
+    results = tmp_path / "bench.json"
+    # Not in pytest's own folder: as root, PostgreSQL runs as a user who cannot enter it.
+    with temporary_folder() as folder:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.benchmarks", "--quick"),
+            *("--json", str(results), "--folder", str(folder / "stack")),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    found = json.loads(results.read_bytes())
+
+    quiet = found["throughput"]["quiet"]
+    names = {"bare Faust agent", "plain Faust agent", "one process", "intake + relay"}
+    assert set(quiet["events_per_second"]) == names
+    assert all(rate > 0 for rate in quiet["events_per_second"].values())
+    assert set(quiet["processor_us_per_event"]["intake + relay"]) == {
+        "worker",
+        "relay",
+        "PostgreSQL",
+        "Kafka",
+    }
+    assert quiet["changes_per_event"] > 0
+    assert set(found["evaluator"]["sizes"]) == {"10", "100", "1000", "10000"}
+    for moment in ("at_rest", "under_load"):
+        measured = found["latency"]["one process"][moment]
+        assert measured["event_ms"]["count"] >= 10
+        assert measured["floor_ms"]["count"] >= 10
+    assert len(found["aims"]) == 4
+    assert found["machine"]["cores"] >= 1
+    for aim in found["aims"]:
+        assert aim["wanted"] in said.decode()

@@ -1,0 +1,227 @@
+"""The seeded streams, and the 100 rules that they meet. The same seed gives the same bytes.
+
+Every rule asks for a country of its own few; `busy` is the share of clients who come from one of those
+countries. So one number says how many changes an event leads to, and the rules stay the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+RULES: Final = 100
+REGISTERED: Final = "client-registered"
+CHANGED: Final = "client-changed"
+PAYER: Final = "payer-changed"
+VERIFIED: Final = "verification-completed"
+TOPICS: Final = (REGISTERED, CHANGED, PAYER, VERIFIED)
+
+_KINDS: Final = (REGISTERED,) * 30 + (CHANGED,) * 25 + (PAYER,) * 25 + (VERIFIED,) * 20
+"""Of a hundred events."""
+_START: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_BUSY: Final = (
+    "AT",
+    "BE",
+    "CZ",
+    "DE",
+    "DK",
+    "ES",
+    "FI",
+    "FR",
+    "GB",
+    "GR",
+    "HU",
+    "IE",
+    "IT",
+    "NL",
+    "PL",
+    "PT",
+)
+_QUIET: Final = (
+    "AR",
+    "AU",
+    "BR",
+    "CA",
+    "CL",
+    "CO",
+    "EG",
+    "ID",
+    "IN",
+    "JP",
+    "KE",
+    "KR",
+    "MX",
+    "NG",
+    "NZ",
+    "US",
+)
+_ADDRESSES: Final = ("192.0.2.", "198.51.100.", "203.0.113.")
+_METHODS: Final = ("login_password", "google", "facebook", "phone")
+_STATUSES: Final = ("legal_entity", "individual", "sole_proprietor")
+_CHECKS: Final = ("email", "phone", "manual", "payment_method")
+_PROVIDERS: Final = ("1", "2", "3", "4")
+_CAMPAIGNS: Final = ("spring-1", "spring-2", "summer-7", "winter-3")
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """A kind of stream. `changes`: about so many membership changes an event are meant."""
+
+    name: str
+    busy: float
+    changes: float
+
+
+QUIET: Final = Mix("quiet", busy=0.06, changes=0.2)
+BUSY: Final = Mix("busy", busy=0.46, changes=1.5)
+
+
+class Input(NamedTuple):
+    """One record to publish."""
+
+    topic: str
+    key: bytes
+    value: bytes
+
+
+class Stream:
+    """Goes on from where it was with each `take`; `prefix` keeps the clients of two streams apart."""
+
+    def __init__(self, mix: Mix, seed: int, prefix: str) -> None:
+        self._mix = mix
+        self._chance = Random(f"{seed} {mix.name}")
+        self._prefix = prefix
+        self._clients: list[tuple[str, bool]] = []
+        self._made = 0
+
+    def take(self, count: int) -> list[Input]:
+        """The next `count` events."""
+        return [self._next() for _ in range(count)]
+
+    def registration(self) -> Input:
+        """The registration of a client who joins some group, for the measurement of one event."""
+        return self._record(REGISTERED, self._register(busy=True))
+
+    def _next(self) -> Input:
+        chance = self._chance
+        kind = chance.choice(_KINDS) if self._clients else REGISTERED
+        if kind == REGISTERED:
+            return self._record(kind, self._register(busy=chance.random() < self._mix.busy))
+        client_id, busy = chance.choice(self._clients)
+        body: dict[str, Any] = {"client_id": client_id}
+        if kind == CHANGED:
+            body |= self._changes(busy)
+        elif kind == PAYER:
+            body |= {
+                "payer_id": str(chance.randrange(2)),
+                "changed_at": self._time(),
+                "status": chance.choice(_STATUSES),
+                "active": chance.random() < 0.8,
+            }
+        else:
+            body |= {
+                "completed_at": self._time(),
+                "method": chance.choice(_CHECKS),
+                "result": chance.choice(("passed", "passed", "passed", "failed", "revoked")),
+            }
+        return self._record(kind, body)
+
+    def _register(self, *, busy: bool) -> dict[str, Any]:
+        chance = self._chance
+        client_id = f"{self._prefix}-{len(self._clients)}"
+        self._clients.append((client_id, busy))
+        return {
+            "client_id": client_id,
+            "registered_at": self._time(),
+            "country": chance.choice(_BUSY if busy else _QUIET),
+            "ip": self._address(),
+            "provider_id": chance.choice(_PROVIDERS),
+            "authorization_method": chance.choice(_METHODS),
+            "request_parameters": {
+                "fromsite": chance.choice(("true", "false")),
+                "utm": chance.choice(_CAMPAIGNS),
+                "visit": str(chance.randrange(1_000_000)),
+            },
+        }
+
+    def _changes(self, busy: bool) -> dict[str, Any]:
+        chance = self._chance
+        said: dict[str, Any] = {"changed_at": self._time()}
+        what = chance.randrange(4)
+        if what == 0:
+            said["country"] = chance.choice(_BUSY if busy else _QUIET)
+        elif what == 1:
+            said["ip"] = self._address()
+        elif what == 2:
+            said["authorization_method"] = chance.choice(_METHODS)
+        else:
+            said["provider_id"] = chance.choice(_PROVIDERS)
+        return said
+
+    def _address(self) -> str:
+        return f"{self._chance.choice(_ADDRESSES)}{self._chance.randrange(1, 255)}"
+
+    def _time(self) -> str:
+        return (_START + timedelta(milliseconds=self._made)).isoformat()
+
+    def _record(self, topic: str, body: dict[str, Any]) -> Input:
+        self._made += 1
+        return Input(topic, str(body["client_id"]).encode(), orjson.dumps(body))
+
+
+def groups(count: int = RULES) -> list[dict[str, Any]]:
+    """The client groups, as `put-group` takes them."""
+    chance = Random(1)
+    return [_group(number, chance) for number in range(count)]
+
+
+def _group(number: int, chance: Random) -> dict[str, Any]:
+    home = {
+        "condition_group": 1,
+        "type": "country",
+        "comparison": "one_of",
+        "value": chance.sample(_BUSY, 2),
+    }
+    others = [
+        {"condition_group": clause, **chance.choice(_CONDITIONS)(chance)}
+        for clause in range(2, chance.choice((3, 3, 4)))
+        for _ in range(chance.choice((1, 1, 2)))
+    ]
+    return {
+        "group": f"bench-{number:03}",
+        "name": f"Benchmark {number}",
+        "auto_assignment": {"upon_registration": True, "upon_change": True, "exclude": True},
+        "conditions": [home, *others],
+    }
+
+
+def _condition(kind: str, comparison: str, value: object = None, **more: object) -> dict[str, Any]:
+    said = {} if value is None else {"value": value}
+    return {"type": kind, "comparison": comparison, **said, **more}
+
+
+_CONDITIONS: Final = (
+    lambda chance: _condition("geoip_country", "one_of", chance.sample(("DE", "FR", "US"), 2)),
+    lambda chance: _condition("payer_status", "not_equals", chance.choice(_STATUSES)),
+    lambda chance: _condition("payer_status", "equals", chance.choice(_STATUSES)),
+    lambda chance: _condition("provider", "one_of", chance.sample(_PROVIDERS, 2)),
+    lambda chance: _condition("authorization_method", "not_equals", chance.choice(_METHODS)),
+    lambda chance: _condition("verification_status", "equals", chance.choice(("passed", "failed"))),
+    lambda chance: _condition("verification_method", "not_equals", chance.choice(_CHECKS)),
+    lambda chance: _condition(
+        "request_parameter", "starts_with", chance.choice(("spring", "s", "w")), parameter="utm"
+    ),
+    lambda chance: _condition("request_parameter", "equals", "true", parameter="fromsite"),
+)
+
+
+def commands() -> Iterator[Input]:
+    """`put-group` for each of the groups."""
+    for group in groups():
+        body = {"command": "put-group", "id": f"bench-{group['group']}", **group}
+        yield Input("group-commands", str(group["group"]).encode(), orjson.dumps(body))
