@@ -82,7 +82,7 @@ async def build(settings: Settings) -> Parts:
     if "relay" in settings.roles:
         relay = Relay(
             database_url=settings.database_url.get_secret_value(),
-            bootstrap_servers=settings.kafka_bootstrap_servers,
+            kafka=kafka.client_arguments(settings),
         )
         app.own_services.append(relay)
         checks.append(readiness.relay_sends(relay))

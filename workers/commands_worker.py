@@ -29,13 +29,12 @@ def topics() -> None:
     chosen = settings.load()
     logs.configure(chosen)
     from workers.exits import CommandError, said_plainly
+    from workers.kafka import client_arguments
     from workers.topics import TopicError, ensure_topics
 
     try:
         with said_plainly("create the topics"):
-            report = asyncio.run(
-                ensure_topics(chosen.kafka_bootstrap_servers, chosen.kafka_replication_factor)
-            )
+            report = asyncio.run(ensure_topics(client_arguments(chosen), chosen.kafka_replication_factor))
     except TopicError as error:
         raise CommandError(str(error)) from error
     typer.echo(f"{len(report.created)} topics created, {len(report.existing)} were there.")

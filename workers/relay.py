@@ -6,10 +6,10 @@ import asyncio
 import time
 import traceback
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 import tenacity
@@ -45,12 +45,12 @@ class Relay(Service):
     """
 
     def __init__(
-        self, *, database_url: str, bootstrap_servers: str, settings: RelaySettings | None = None
+        self, *, database_url: str, kafka: Mapping[str, Any], settings: RelaySettings | None = None
     ) -> None:
-        """Make it; nothing is opened before it starts."""
+        """Make it; nothing is opened before it starts. `kafka`: workers.kafka.client_arguments."""
         super().__init__()
         self._database_url = database_url
-        self._bootstrap_servers = bootstrap_servers
+        self._kafka = kafka
         self._settings = settings or RelaySettings()
         self._wake = asyncio.Event()
         self._done = asyncio.Event()
@@ -142,9 +142,7 @@ class Relay(Service):
         return False
 
     async def _relay(self, connection: RelayConnection) -> None:
-        producer = RelayProducer(
-            self._settings.producer(self._bootstrap_servers, batch_bytes=self._refusals.batch_bytes)
-        )
+        producer = RelayProducer(self._settings.producer(self._kafka, batch_bytes=self._refusals.batch_bytes))
         try:
             position = await self._find_position(connection, producer)
             # On the connection that holds the lock and reads: losing one loses the others.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -38,7 +38,8 @@ _LOOK_FOR_BROKERS_S: Final = 0.5
 class ProducerSettings:
     """How the relay speaks to Kafka."""
 
-    bootstrap_servers: str
+    kafka: Mapping[str, Any]
+    """How to reach it: workers.kafka.client_arguments."""
     transactional_id: str
     group: str
     transaction_timeout_ms: int
@@ -125,8 +126,7 @@ class RelayProducer:
     def __init__(self, settings: ProducerSettings) -> None:
         self._settings = settings
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=settings.bootstrap_servers,
-            client_id=settings.transactional_id,
+            **settings.kafka,
             transactional_id=settings.transactional_id,
             transaction_timeout_ms=settings.transaction_timeout_ms,
             # Later than that the broker has aborted the transaction anyway.
@@ -147,7 +147,7 @@ class RelayProducer:
         """
         await self._producer.start()
         admin = AIOKafkaAdminClient(
-            bootstrap_servers=self._settings.bootstrap_servers,
+            **self._settings.kafka,
             request_timeout_ms=self._settings.transaction_timeout_ms,
         )
         try:

@@ -1,7 +1,9 @@
 """How the relay works, and the words for how it does."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from workers.relay_producer import ProducerSettings
 
@@ -35,10 +37,10 @@ class RelaySettings:
     longest_wait_s: float = 2.0
     """Between tries while the database or Kafka is away."""
 
-    def producer(self, bootstrap_servers: str, *, batch_bytes: int | None = None) -> ProducerSettings:
+    def producer(self, kafka: Mapping[str, Any], *, batch_bytes: int | None = None) -> ProducerSettings:
         """What of it concerns the producer."""
         return ProducerSettings(
-            bootstrap_servers=bootstrap_servers,
+            kafka=kafka,
             transactional_id=self.transactional_id,
             group=self.group,
             transaction_timeout_ms=self.transaction_timeout_ms,

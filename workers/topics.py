@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -52,14 +52,16 @@ class TopicsReport:
 
 
 async def ensure_topics(
-    bootstrap_servers: str, replication_factor: int, topics: Sequence[Topic] = ALL_TOPICS
+    kafka: Mapping[str, Any], replication_factor: int, topics: Sequence[Topic] = ALL_TOPICS
 ) -> TopicsReport:
     """Create the topics that are missing; returns when clients can use them.
+
+    `kafka` is how to reach it: workers.kafka.client_arguments.
 
     Does nothing to topics that exist; several processes may call it at once. Raises
     aiokafka.errors.KafkaError when Kafka cannot be reached and TopicError when it refuses.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    admin = AIOKafkaAdminClient(**kafka)
     try:
         await admin.start()
         known = set(await admin.list_topics())

@@ -64,7 +64,7 @@ async def test_sigterm_ends_it_with_0(
 ) -> None:
     from workers.topics import ensure_topics
 
-    await ensure_topics(bootstrap_servers, 1)
+    await ensure_topics({"bootstrap_servers": bootstrap_servers}, 1)
     environment = {
         "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,
         "DATABASE_URL": database_url,

@@ -32,7 +32,7 @@ from workers.topics import ensure_topics
 
 @pytest.fixture
 async def writer(database_url: str, bootstrap_servers: str) -> AsyncIterator[LogWriter]:
-    await ensure_topics(bootstrap_servers, 1)
+    await ensure_topics({"bootstrap_servers": bootstrap_servers}, 1)
     async with connected(database_url) as connection:
         yield LogWriter(connection)
 
@@ -128,7 +128,7 @@ async def test_fenced_it_begins_again(
     ):
         for _ in range(3):
             await until(lambda: relay.is_active)
-            intruder = RelayProducer(settings.producer(bootstrap_servers))
+            intruder = RelayProducer(settings.producer({"bootstrap_servers": bootstrap_servers}))
             assert await intruder.start() is not None
             await until(lambda: not relay.is_active)
             await intruder.drop()

@@ -17,7 +17,7 @@ from workers.topics import ensure_topics
 
 @pytest.fixture
 async def writer(database_url: str, bootstrap_servers: str) -> AsyncIterator[LogWriter]:
-    await ensure_topics(bootstrap_servers, 1)
+    await ensure_topics({"bootstrap_servers": bootstrap_servers}, 1)
     async with connected(database_url) as connection:
         yield LogWriter(connection)
 
@@ -236,7 +236,7 @@ async def test_stopping_finishes_the_transaction_in_hand(
     await writer.toggle(clients)
     relay = Relay(
         database_url=database_url,
-        bootstrap_servers=bootstrap_servers,
+        kafka={"bootstrap_servers": bootstrap_servers},
         settings=relay_settings(kafka_namespace, rows=100),
     )
     await relay.start()

@@ -11,8 +11,8 @@ from workers.topics import ensure_topics
 async def test_creates_all_topics_and_does_nothing_the_second_time(bootstrap_servers: str) -> None:
     names = {topic.name for topic in ALL_TOPICS}
 
-    first = await ensure_topics(bootstrap_servers, 1)
-    second = await ensure_topics(bootstrap_servers, 1)
+    first = await ensure_topics({"bootstrap_servers": bootstrap_servers}, 1)
+    second = await ensure_topics({"bootstrap_servers": bootstrap_servers}, 1)
 
     assert {*first.created, *first.existing} == names
     assert second.created == ()
@@ -25,10 +25,10 @@ async def test_creates_a_missing_topic_with_its_partitions_and_settings(
 ) -> None:
     wanted = replace(CLIENT_MEMBERSHIPS, name=f"{kafka_namespace}-snapshot", partitions=3)
 
-    report = await ensure_topics(bootstrap_servers, 1, [wanted])
+    report = await ensure_topics({"bootstrap_servers": bootstrap_servers}, 1, [wanted])
 
     assert report.created == (wanted.name,)
-    again = await ensure_topics(bootstrap_servers, 1, [replace(wanted, partitions=3)])
+    again = await ensure_topics({"bootstrap_servers": bootstrap_servers}, 1, [replace(wanted, partitions=3)])
     assert again.ok
     assert again.existing == (wanted.name,)
 
@@ -43,7 +43,7 @@ async def test_reports_fewer_partitions_and_another_cleanup_policy(
     await admin.create_topics([NewTopic(few.name, 2, 1), NewTopic(kept.name, kept.partitions, 1)])
     await admin.close()
 
-    report = await ensure_topics(bootstrap_servers, 1, [few, kept])
+    report = await ensure_topics({"bootstrap_servers": bootstrap_servers}, 1, [few, kept])
 
     assert not report.ok
     assert [str(difference) for difference in report.differences] == [

@@ -220,7 +220,7 @@ async def relaying(
     """A relay of its own group and transactional id, started; stopped in the end."""
     relay = Relay(
         database_url=database_url,
-        bootstrap_servers=bootstrap_servers,
+        kafka={"bootstrap_servers": bootstrap_servers},
         settings=relay_settings(namespace, **settings),
     )
     await relay.start()

@@ -40,7 +40,7 @@ async def relay_process(
 async def _main(database_url: str, bootstrap_servers: str, namespace: str) -> None:
     relay = Relay(
         database_url=database_url,
-        bootstrap_servers=bootstrap_servers,
+        kafka={"bootstrap_servers": bootstrap_servers},
         # Small transactions: more instants to be killed at.
         settings=relay_settings(namespace, rows=20, standby_s=0.05),
     )
