@@ -141,24 +141,33 @@ async def lock(connection: AnyConnection, client_ids: Collection[str]) -> dict[s
 
     Waits for other transactions that hold one of them; rows are locked in id order, so that two of
     these never wait for each other. Clients not seen before come `new`: what is not there cannot be
-    locked, but to write it fails, with an error that passes, if another transaction did so first.
+    locked, but to write it fails, with an error that passes, if another transaction did so first. So
+    each `new` client is to be written, even if nothing is to be said of it: only then is it sure that
+    it was not there.
     """
     # One text in place of an array: the driver looks at every element of an array, twice. Ids hold
     # no control characters, so that a newline can part them.
     ids = "\n".join(sorted(client_ids))
     clients = {row["client_id"]: _client(row) async for row in _clients.lock(connection, client_ids=ids)}
     if clients:
+        # Each statement sees what is committed by then: also of clients that the first one did not find.
         async for row in _clients.payers(connection, client_ids=ids):
+            if row["client_id"] not in clients:
+                continue
             clients[row["client_id"]].payers[row["payer_id"]] = Payer(
                 row["status"], row["active"], row["deleted"], Stamp(row["changed_at"], row["change_order"])
             )
         async for row in _clients.verifications(connection, client_ids=ids):
+            if row["client_id"] not in clients:
+                continue
             clients[row["client_id"]].verifications[row["method"]] = Verification(
                 _stamp(row["passed_at"], row["passed_order"]),
                 _stamp(row["revoked_at"], row["revoked_order"]),
                 _stamp(row["failed_at"], row["failed_order"]),
             )
         async for row in _memberships.of_clients(connection, client_ids=ids):
+            if row["client_id"] not in clients:
+                continue
             clients[row["client_id"]].memberships[row["group_id"]] = Membership(
                 row["source"], row["since"], row["source_at"], row["cause"], row["actor"], row["reason"]
             )

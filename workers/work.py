@@ -74,11 +74,6 @@ class Touched:
         deleted_at = self.client.deleted_at
         return deleted_at is not None and said_at <= deleted_at
 
-    @property
-    def is_to_be_written(self) -> bool:
-        """Whether anything is different now."""
-        return bool(self.row or self.moved or self.payers or self.verifications)
-
     def note(self, effect: Effect) -> None:
         """Remember what is to be written of the facts."""
         self.row = self.row or effect.row
@@ -163,7 +158,8 @@ class Work:
     def put_in(self, client_id: str, group: str, said_at: datetime, cause: Cause) -> bool:
         """Put a client into a group by hand (mission M1-M3); answers whether that changed anything.
 
-        A member by rule becomes one by hand. Nothing happens to a client deleted later than `said_at`.
+        A member by rule becomes one by hand; one by hand is so as of the newest time it was said.
+        Nothing happens to a client deleted later than `said_at`.
         """
         touched = self._touched[client_id]
         if touched.was_deleted_after(said_at):
@@ -172,13 +168,15 @@ class Work:
         if membership is None:
             touched.join(group, Source.MANUAL, said_at, cause)
             return True
-        if membership.source == Source.MANUAL:
+        if membership.source == Source.MANUAL and said_at <= membership.source_at:
             return False
+        # Said again later, it outlives a deletion as of a time in between.
+        changes = membership.source != Source.MANUAL
         touched.moved = True
         touched.client.memberships[group] = Membership(
             Source.MANUAL.value, membership.since, said_at, cause.cause, cause.actor, cause.reason
         )
-        return True
+        return changes
 
     def take_out(self, client_id: str, group: str, said_at: datetime, cause: Cause) -> bool:
         """Take a client out of a group by hand; answers whether it was in it."""
@@ -213,6 +211,14 @@ class Work:
                     if group not in before or before[group].source != membership.source
                 ]
                 changed += resourced
+                changed += [
+                    (client_id, group, membership)
+                    for group, membership in after.items()
+                    if membership.source == Source.MANUAL
+                    and group in before
+                    and before[group].source == Source.MANUAL
+                    and before[group].source_at != membership.source_at
+                ]
                 erased += [(client_id, group) for group in before.keys() - after.keys()]
             if rows:
                 history += rows
@@ -222,8 +228,7 @@ class Work:
             elif resourced or touched.deleted:
                 snapshots.append(client_id)
             if touched.client.new:
-                if touched.is_to_be_written:
-                    created.append(touched.client)
+                created.append(touched.client)
             elif touched.row:
                 facts.append(touched.client)
         await clients_table.insert(connection, created)
