@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,9 +16,10 @@ from typing import Final
 from rich.console import Console
 
 from deploy.local import Stack
-from tests.chaos import reader, tables, verdict, verdict_facts
+from tests.chaos import reader, tables
 from tests.chaos.evidence import Evidence
 from tests.chaos.fleet import ROOT, Fleet, UnexpectedEndError, Worker, base_environment, command
+from tests.chaos.judge import judge
 from tests.chaos.publisher import Publisher, keep_forever
 from tests.chaos.stream import Chunk, Plan, Planned, plan, setup
 from tests.support.model_decode import INPUTS
@@ -218,34 +219,3 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
         if await holds():
             return
         await asyncio.sleep(0.1)
-
-
-def judge(evidence: Evidence) -> None:
-    """Raises the first Difference."""
-    for _ in verdicts(evidence):
-        pass
-
-
-def verdicts(evidence: Evidence) -> Iterator[str]:
-    """One check after the other, the basic ones first; gives the name of each that holds."""
-    evidence.fold()
-    yield "fold"
-    for check in (
-        verdict.every_record_taken_once,
-        verdict.dead_letters,
-        verdict.answers,
-        verdict.groups_agree,
-        verdict_facts.facts_agree,
-        verdict.steady_groups_follow_from_the_facts,
-    ):
-        check(evidence)
-        yield check.__name__
-    changes = verdict.changes_by_client(evidence)
-    yield "changes_by_client"
-    for check_changes in (
-        verdict.changes_are_the_history,
-        verdict.changes_are_the_models,
-        verdict.memberships_agree,
-    ):
-        check_changes(evidence, changes)
-        yield check_changes.__name__

@@ -156,41 +156,58 @@ def changes_are_the_models(evidence: Evidence, changes: dict[str, list[Change]])
             )
 
 
+def changes_in_the_history(evidence: Evidence) -> dict[str, list[Change]]:
+    """The same from the table, in the order of seq: what the relay is to send."""
+    found: dict[str, list[Change]] = defaultdict(list)
+    for row in evidence.tables.history:
+        change = {**row, "group": row["group_id"], "change": "joined" if row["joined"] else "left"}
+        if row["version"] != len(found[row["client_id"]]) + 1:
+            raise Difference(f"after version {len(found[row['client_id']])} comes {row}")
+        found[row["client_id"]].append(change)
+    return found
+
+
 def memberships_agree(evidence: Evidence, changes: dict[str, list[Change]]) -> None:
-    """Folded changes = the table = client-memberships = the model."""
-    newest: dict[str, Raw] = {}
-    for raw in evidence.outputs["client-memberships"]:
-        newest[(raw.key or b"").decode()] = raw
+    """Folded changes = the table = the model; the version of a client is that of its last change."""
     table: dict[str, dict[str, str]] = defaultdict(dict)
-    since: dict[str, dict[str, Any]] = defaultdict(dict)
     for row in evidence.tables.memberships:
         table[row["client_id"]][row["group_id"]] = row["source"]
-        since[row["client_id"]][row["group_id"]] = row["since"]
     versions = {row["client_id"]: row["version"] for row in evidence.tables.clients}
-    for client in sorted(set(changes) | set(table) | set(newest) | set(evidence.model.clients)):
-        model = evidence.model.clients.get(client)
-        wanted = {} if model is None else {name: one.source for name, one in sorted(model.groups.items())}
+    for client in sorted(set(changes) | set(table) | set(evidence.model.clients)):
+        wanted = wanted_groups(evidence, client)
         if table[client] != wanted:
             raise Difference(
                 f"{client!r} is in {table[client]}, in the model in {wanted}\n{evidence.story(client)}"
             )
         sent = changes.get(client, [])
-        folded = {
-            group for group, last in {one["group"]: one["change"] for one in sent}.items() if last == "joined"
-        }
+        last = {one["group"]: one["change"] for one in sent}
+        folded = {group for group, change in last.items() if change == "joined"}
         if folded != set(wanted):
             raise Difference(
                 f"{client!r} by its changes is in {folded}, not {wanted}\n{evidence.story(client)}"
             )
         if versions.get(client, 0) != len(sent):
             raise Difference(f"{client!r} has version {versions.get(client)}, but {len(sent)} changes")
-        problem = _snapshot_problem(newest.get(client), len(sent), wanted)
+
+
+def wanted_groups(evidence: Evidence, client_id: str) -> dict[str, str]:
+    """The model's groups of a client, with their sources."""
+    client = evidence.model.clients.get(client_id)
+    return {} if client is None else {name: one.source for name, one in sorted(client.groups.items())}
+
+
+def snapshots_agree(evidence: Evidence, changes: dict[str, list[Change]]) -> None:
+    """The newest record of each client on client-memberships; a tombstone where it is deleted."""
+    newest = {(raw.key or b"").decode(): raw for raw in evidence.outputs["client-memberships"]}
+    for client in sorted(set(changes) | set(newest) | set(evidence.model.clients)):
+        model = evidence.model.clients.get(client)
+        wanted, version = wanted_groups(evidence, client), len(changes.get(client, []))
+        problem = _snapshot_problem(newest.get(client), version, wanted)
         if model is not None and model.registered_at is None and model.deleted_at is not None and not wanted:
             problem = "no tombstone" if client in newest and newest[client].value is not None else ""
         if problem:
-            wish = f"wanted version {len(sent)} {wanted}"
-            told = f"client-memberships of {client!r}: {problem}: {newest.get(client)}, {wish}"
-            raise Difference(f"{told}\n{evidence.story(client)}")
+            told = f"client-memberships of {client!r}: {problem}: {newest.get(client)}"
+            raise Difference(f"{told}, wanted version {version} {wanted}\n{evidence.story(client)}")
 
 
 def _snapshot_problem(raw: Raw | None, version: int, wanted: dict[str, str]) -> str:
