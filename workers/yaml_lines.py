@@ -91,7 +91,8 @@ def _refuse_depth(text: str) -> None:
         if isinstance(event, CollectionStartEvent):
             depth += 1
             if depth > DEPTH_MAX:
-                raise NotYamlError("expected YAML that is nested less deeply", event.start_mark.line + 1)
+                line = 1 if event.start_mark is None else event.start_mark.line + 1
+                raise NotYamlError("expected YAML that is nested less deeply", line)
         elif isinstance(event, CollectionEndEvent):
             depth -= 1
 
