@@ -21,6 +21,7 @@ from typing import Annotated, Any, Final
 import asyncpg
 import typer
 import yaml
+from aiokafka.errors import KafkaError
 
 from db import positions
 from deploy.local import demo_check
@@ -41,6 +42,7 @@ AT_REST: Final = "at rest, one event at a time"
 IN_BURST: Final = "in the burst, waiting in line included"
 PAUSE: Final = 0.25  # seconds between two events that are watched
 STUCK: Final = 30.0  # seconds without progress
+STOP_TIMEOUT: Final = 5.0  # seconds
 INTERRUPTED: Final = 130  # exit status, as shells have it
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -60,6 +62,29 @@ class Demo:
 
     async def run(self, watched: int, burst: int) -> None:
         """Publish, watch, sum up. Raises StackError when anything is not as it should be."""
+        guard = asyncio.create_task(self._guard())
+        steps = asyncio.create_task(self._steps(watched, burst))
+        await asyncio.wait({guard, steps}, return_when=asyncio.FIRST_COMPLETED)
+        ended = guard if guard.done() else steps
+        for task in {guard, steps} - {ended}:
+            task.cancel()
+            # Clients whose broker is gone would wait for it.
+            await asyncio.wait({task}, timeout=STOP_TIMEOUT)
+        try:
+            ended.result()
+        except (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            says = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            raise StackError(f"the demo cannot go on: {says}") from error
+
+    async def _guard(self) -> None:
+        """Raise StackError when a server or the worker has ended."""
+        while True:
+            self._stack.check()
+            if not self._worker.running:
+                raise self._worker.failure("has ended by itself")
+            await asyncio.sleep(0.2)
+
+    async def _steps(self, watched: int, burst: int) -> None:
         async with AsyncExitStack() as exits:
             publisher = Publisher(self._arguments)
             subscriber = Subscriber(
@@ -72,6 +97,7 @@ class Demo:
             exits.push_async_callback(database.close)
 
             await publisher.publish(self._world.providers(), "before")
+            await self._settle(database, publisher, subscriber)  # the groups name them
             self._screen.step("Applying the groups: client-groups apply deploy/local/demo_groups.yaml")
             await self._apply()
 
@@ -85,8 +111,11 @@ class Demo:
             self._watching = False
             self._screen.step(f"Publishing a burst of {burst:,} events")
             began, before = time.perf_counter(), len(subscriber.seen)
+            telling = asyncio.create_task(self._tell(publisher, subscriber))
+            exits.callback(telling.cancel)
             await publisher.publish(self._world.burst(burst), IN_BURST)
             await self._settle(database, publisher, subscriber)
+            telling.cancel()
             ended = max((seen.at for seen in subscriber.seen[before:]), default=time.perf_counter())
             await self._sum_up(publisher, subscriber, burst, ended - began, len(subscriber.seen) - before)
 
@@ -104,10 +133,16 @@ class Demo:
             name = self._world.name_of(seen.change["client_id"])
             self._screen.change(seen, name, publisher.sent.get(seen.change["cause"]))
 
+    async def _tell(self, publisher: Publisher, subscriber: Subscriber) -> None:
+        while True:
+            await asyncio.sleep(1)
+            sent, arrived = publisher.by_topic.total(), len(subscriber.seen)
+            self._screen.progress(f"{sent:,} events sent, {arrived:,} changes arrived so far")
+
     async def _settle(self, database: Any, publisher: Publisher, subscriber: Subscriber) -> None:
         """Wait until every event is taken, every change sent and every change read."""
         wanted, total = publisher.ends, sum(publisher.ends.values())
-        last, moved, told = -1, time.monotonic(), time.monotonic()
+        last, moved = -1, time.monotonic()
         while True:
             now = await positions.read(database, wanted)
             left = sum(max(0, end - (now[place] or 0)) for place, end in wanted.items())
@@ -117,17 +152,9 @@ class Demo:
             progress = total - left - backlog
             if progress != last:
                 last, moved = progress, time.monotonic()
-            if not self._worker.running:
-                raise self._worker.failure("has ended by itself")
-            self._stack.check()
             if time.monotonic() - moved > STUCK:
                 raise self._worker.failure(
                     f"has done nothing for {STUCK:.0f} s, with {left:,} events to take"
-                )
-            if time.monotonic() - told > 1:
-                told = time.monotonic()
-                self._screen.progress(
-                    f"{left:,} events to take, {len(subscriber.seen):,} changes arrived so far"
                 )
             subscriber.check()
             await asyncio.sleep(0.05)

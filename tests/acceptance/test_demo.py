@@ -80,6 +80,35 @@ def test_ctrl_c_stops_everything() -> None:
         assert not list(Path(folder).iterdir())
 
 
+def test_a_worker_that_dies_is_a_sentence() -> None:
+    with tempfile.TemporaryDirectory(prefix="cg-demo-") as folder:
+        Path(folder).chmod(0o755)
+        demo = subprocess.Popen(
+            DEMO,
+            cwd=ROOT,
+            env={**WITHOUT_SERVERS, "TMPDIR": folder},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if "one by one" in line:
+                break
+        workers = [
+            child
+            for child in psutil.Process(demo.pid).children(recursive=True)
+            if child.cmdline()[-1:] == ["worker"] and not any("guard" in part for part in child.cmdline())
+        ]
+        assert len(workers) == 1
+        workers[0].kill()
+        _, errors = demo.communicate(timeout=60)
+        assert demo.returncode == 1, errors
+        assert errors.startswith("Error: the worker has ended by itself")
+        assert "Logs are kept in" in errors
+        assert "Traceback" not in errors
+
+
 def test_a_failure_is_a_sentence() -> None:
     done = subprocess.run(
         DEMO,
