@@ -109,11 +109,11 @@ def test_a_worker_that_dies_is_a_sentence() -> None:
         assert "Traceback" not in errors
 
 
-def test_a_failure_is_a_sentence() -> None:
+def test_a_failure_is_a_sentence(tmp_path: Path) -> None:
     done = subprocess.run(
         DEMO,
         cwd=ROOT,
-        env={**WITHOUT_SERVERS, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"},
+        env={**WITHOUT_SERVERS, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=60,
