@@ -24,8 +24,10 @@ from tests.benchmarks.stream import QUIET
 from tests.chaos.fleet import ROOT
 
 PARTS: Final = ("evaluator", "throughput", "latency")
-QUICK_THROUGHPUT: Final = throughput.Size(events=2_000, rounds=1, plain_seconds=1.0, mixes=(QUIET,))
-QUICK_LATENCY: Final = latency.Size(singles=10, rate=200, seconds=2.0, setups=(ONE_PROCESS,))
+QUICK_THROUGHPUT: Final = throughput.Size(
+    events=2_000, population=1_000, rounds=1, plain_seconds=1.0, mixes=(QUIET,)
+)
+QUICK_LATENCY: Final = latency.Size(singles=10, rate=200, seconds=2.0, population=500, setups=(ONE_PROCESS,))
 
 
 def main() -> int:

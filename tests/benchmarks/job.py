@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from tests.benchmarks.kafka import Backlog, Subscriber
-from tests.benchmarks.stand import Stand, StandError, until
+from tests.benchmarks.stand import LEFT, Stand, StandError, until
 
 if TYPE_CHECKING:
     import asyncpg
@@ -20,13 +20,11 @@ if TYPE_CHECKING:
 CHANGES: Final = "membership-changed"
 START_SECONDS: Final = 60.0
 TIMEOUT: Final = 300.0  # seconds for all
+_CHANGES: Final = """
+SELECT (SELECT count(*) FROM membership_history) - (SELECT count(*) FROM kept.membership_history)
+"""
 _HELD: Final = """
 SELECT count(*) FROM pg_locks WHERE relation = 'input_positions'::regclass AND NOT granted
-"""
-_LEFT: Final = """
-SELECT count(*) FROM input_positions JOIN unnest($1::text[], $2::int[], $3::bigint[])
-    AS wanted (topic, partition, next_offset) USING (topic, partition)
-WHERE input_positions.next_offset < wanted.next_offset
 """
 
 
@@ -58,7 +56,7 @@ class _Count:
 
 async def run(stand: Stand, backlog: Backlog, setup: str) -> Measured:
     """One run over the backlog. The clock starts when a worker that stands by may read its positions."""
-    await stand.clear(backlog.starts)
+    await stand.restore(backlog.starts)
     count = _Count()
     subscriber = await asyncio.to_thread(Subscriber, stand.bootstrap_servers, CHANGES, count.seen)
     connection, gate = await stand.connect(), await stand.connect()
@@ -93,23 +91,18 @@ async def _until_done(
     children: dict[str, Child],
 ) -> int:
     """Wait until all is taken and every change was read; answers how many there are."""
-    wanted = [
-        [place[0] for place in backlog.ends],
-        [place[1] for place in backlog.ends],
-        list(backlog.ends.values()),
-    ]
 
     async def all_is_taken() -> bool:
         ended = next((child for child in children.values() if not child.running), None)
         if ended is not None:
             raise StandError(str(ended.failure("ended by itself")))
-        return not await connection.fetchval(_LEFT, *wanted)
+        return not await connection.fetchval(LEFT, *backlog.wanted)
 
     async def all_was_read() -> bool:
         return count.changes >= changes
 
     await until(all_is_taken, at_most=TIMEOUT)
-    changes: int = await connection.fetchval("SELECT count(*) FROM membership_history")
+    changes: int = await connection.fetchval(_CHANGES)
     await until(all_was_read, every=0.005, at_most=TIMEOUT)
     await asyncio.sleep(0.2)
     if count.changes != changes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
@@ -25,7 +25,16 @@ class Backlog:
     events: int
     starts: Mapping[Place, int]
     ends: Mapping[Place, int]
-    topics: tuple[str, ...] = field(default=())
+    topics: tuple[str, ...]
+
+    @property
+    def wanted(self) -> tuple[list[str], list[int], list[int]]:
+        """The ends as columns: topics, partitions, offsets."""
+        return (
+            [topic for topic, _ in self.ends],
+            [partition for _, partition in self.ends],
+            list(self.ends.values()),
+        )
 
 
 def publish(bootstrap_servers: str, records: Iterable[Input]) -> None:

@@ -21,7 +21,7 @@ from confluent_kafka import Message
 from tests.benchmarks import kafka
 from tests.benchmarks.job import CHANGES
 from tests.benchmarks.stand import ONE_PROCESS, TWO_PROCESSES, Stand, StandError
-from tests.benchmarks.stream import BUSY, TOPICS, Input, Stream
+from tests.benchmarks.stream import BUSY, Input, Stream
 from workers.relay_settings import RelaySettings
 
 FLOOR_TOPIC: Final = "bench-floor"
@@ -39,6 +39,8 @@ class Size:
     rate: int = 1_000
     """Events a second under load."""
     seconds: float = 20.0
+    population: int = 10_000
+    """Clients who are there before."""
     setups: tuple[str, ...] = (ONE_PROCESS, TWO_PROCESSES)
 
 
@@ -117,13 +119,15 @@ async def run(stand: Stand, size: Size, say: Callable[[str], None]) -> dict[str,
 
 
 async def _setup(stand: Stand, size: Size, setup: str, say: Callable[[str], None]) -> dict[str, Any]:
-    await stand.clear(await asyncio.to_thread(kafka.ends, stand.bootstrap_servers, TOPICS))
+    stream = Stream(BUSY, seed=2, prefix=f"latency-{setup.replace(' ', '')}")
+    await stand.clear()
+    await stand.work_off(stream.population(size.population))
     changes, floors = _Arrivals(_cause), _Arrivals(_key)
     subscribers = [
         await asyncio.to_thread(kafka.Subscriber, stand.bootstrap_servers, topic, arrivals.seen)
         for topic, arrivals in ((CHANGES, changes), (FLOOR_TOPIC, floors))
     ]
-    settings = RelaySettings().producer(stand.bootstrap_servers)
+    settings = RelaySettings()
     producer = AIOKafkaProducer(bootstrap_servers=stand.bootstrap_servers, acks="all")
     transactional = AIOKafkaProducer(
         bootstrap_servers=stand.bootstrap_servers,
@@ -134,7 +138,6 @@ async def _setup(stand: Stand, size: Size, setup: str, say: Callable[[str], None
         compression_type=settings.compression_type,
         max_batch_size=settings.batch_bytes,
     )
-    stream = Stream(BUSY, seed=2, prefix=f"latency-{setup.replace(' ', '')}")
     for subscriber in subscribers:
         subscriber.start()
     try:

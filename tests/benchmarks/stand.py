@@ -10,7 +10,6 @@ import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import psutil
@@ -20,7 +19,7 @@ from deploy.local.maven import KAFKA as KAFKA_JARS
 from deploy.local.ports import free_port
 from deploy.local.processes import Child
 from tests.benchmarks import kafka
-from tests.benchmarks.stream import commands
+from tests.benchmarks.stream import Input, commands
 from tests.chaos.fleet import ROOT, answers_ready, command
 
 READY_SECONDS: Final = 60.0
@@ -32,7 +31,26 @@ SETUPS: Final[dict[str, dict[str, str]]] = {
     TWO_PROCESSES: {"worker": "intake", "relay": "relay"},
 }
 """The processes of each setup, and their ROLES."""
-PLAIN_DATABASE: Final = "bench_plain"
+WORK_OFF_SECONDS: Final = 300.0
+TABLES: Final = (
+    "clients",
+    "payers",
+    "verifications",
+    "memberships",
+    "membership_history",
+    "outgoing_records",
+)
+"""In an order in which they can be filled."""
+LEFT: Final = """
+SELECT count(*) FROM unnest($1::text[], $2::int[], $3::bigint[]) AS wanted (topic, partition, next_offset)
+LEFT JOIN input_positions AS reached USING (topic, partition)
+WHERE coalesce(reached.next_offset, 0) < wanted.next_offset
+"""
+"""How many partitions are not taken up to a place; see kafka.Backlog.wanted."""
+SENT: Final = """
+SELECT (SELECT next_seq FROM relay_position) >
+       greatest((SELECT max(seq) FROM membership_history), (SELECT max(seq) FROM outgoing_records), 0)
+"""
 
 
 class StandError(Exception):
@@ -54,10 +72,7 @@ class Stand:
         try:
             for step in ("topics", "migrate"):
                 await self._prepare(step)
-            await self._create_plain_database()
-            await asyncio.to_thread(kafka.publish, self.bootstrap_servers, commands())
-            async with self.workers(ONE_PROCESS):
-                await self._until_commands_are_done()
+            await self.work_off(list(commands()))
         except BaseException:
             await self.__aexit__()
             raise
@@ -72,31 +87,63 @@ class Stand:
         """host:port of Kafka."""
         return self.stack.bootstrap_servers
 
-    @property
-    def plain_database_url(self) -> str:
-        """The database of the plain peer."""
-        return urlunsplit(urlsplit(self.stack.database_url)._replace(path=f"/{PLAIN_DATABASE}"))
-
     async def connect(self) -> asyncpg.Connection[asyncpg.Record]:
         """A connection to the worker's database."""
         return await asyncpg.connect(self.stack.database_url)
 
-    async def clear(self, starts: Mapping[kafka.Place, int]) -> None:
-        """No clients and an empty history, and the inputs are to be read from `starts` on."""
+    async def clear(self) -> None:
+        """No clients, and an empty history."""
         connection = await self.connect()
         try:
-            await connection.execute(
-                "TRUNCATE clients, payers, verifications, memberships, membership_history, outgoing_records"
-            )
+            await connection.execute(f"TRUNCATE {', '.join(TABLES)}")
+        finally:
+            await connection.close()
+
+    async def keep(self) -> None:
+        """Remember the clients as they are now, for `restore`."""
+        connection = await self.connect()
+        try:
+            await connection.execute("DROP SCHEMA IF EXISTS kept CASCADE; CREATE SCHEMA kept")
+            for table in TABLES:
+                await connection.execute(f"CREATE TABLE kept.{table} AS TABLE {table}")
+        finally:
+            await connection.close()
+
+    async def restore(self, starts: Mapping[kafka.Place, int]) -> None:
+        """The clients are as they were kept, and the inputs are to be read from `starts` on."""
+        await self.clear()
+        connection = await self.connect()
+        try:
+            for table in TABLES:
+                await connection.execute(f"INSERT INTO {table} SELECT * FROM kept.{table}")
             await connection.executemany(
                 "INSERT INTO input_positions (topic, partition, next_offset) VALUES ($1, $2, $3)"
                 " ON CONFLICT (topic, partition) DO UPDATE SET next_offset = excluded.next_offset",
                 [(*place, offset) for place, offset in starts.items()],
             )
+            await connection.execute(f"ANALYZE {', '.join(TABLES)}")
         finally:
             await connection.close()
         # Each run begins with the same write-ahead log behind it.
         await asyncio.to_thread(self.stack.postgres.psql, "CHECKPOINT", role="postgres")
+
+    async def work_off(self, records: list[Input]) -> None:
+        """Publish records and let a worker take and relay them all."""
+        backlog = await asyncio.to_thread(kafka.prepare, self.bootstrap_servers, records)
+        connection = await self.connect()
+        try:
+            async with self.workers(ONE_PROCESS):
+
+                async def all_is_taken() -> bool:
+                    return not await connection.fetchval(LEFT, *backlog.wanted)
+
+                async def all_is_sent() -> bool:
+                    return bool(await connection.fetchval(SENT))
+
+                await until(all_is_taken, at_most=WORK_OFF_SECONDS)
+                await until(all_is_sent, at_most=WORK_OFF_SECONDS)
+        finally:
+            await connection.close()
 
     @contextlib.asynccontextmanager
     async def workers(self, setup: str, *, wait: bool = True) -> AsyncIterator[dict[str, Child]]:
@@ -169,26 +216,6 @@ class Stand:
         )
         if done.returncode:
             raise StandError(f"client-groups {step} failed:\n{done.stderr.strip()}")
-
-    async def _create_plain_database(self) -> None:
-        connection = await self.connect()
-        try:
-            await connection.execute(f"CREATE DATABASE {PLAIN_DATABASE}")
-        finally:
-            await connection.close()
-
-    async def _until_commands_are_done(self) -> None:
-        wanted = sum(1 for _ in commands())
-        connection = await self.connect()
-        try:
-
-            async def done() -> bool:
-                count: int = await connection.fetchval("SELECT count(*) FROM groups")
-                return count >= wanted
-
-            await until(done, every=0.1, at_most=READY_SECONDS)
-        finally:
-            await connection.close()
 
 
 async def until(holds: Callable[[], Awaitable[object]], *, at_most: float, every: float = 0.05) -> None:

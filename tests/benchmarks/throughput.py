@@ -26,6 +26,8 @@ class Size:
     """How much is measured."""
 
     events: int = 60_000
+    population: int = 30_000
+    """Clients who are there before the first event."""
     rounds: int = 3
     plain_seconds: float = 6.0
     """A peer that takes hundreds of events a second is not waited for."""
@@ -79,9 +81,12 @@ async def run(stand: Stand, size: Size, say: Callable[[str], None]) -> dict[str,
     await asyncio.to_thread(kafka.create_topic, stand.bootstrap_servers, "bench-plain-changes", 8)
     results = {}
     for mix in size.mixes:
-        say(f"{mix.name} stream: preparing {size.events:,} events")
-        records = Stream(mix, seed=1, prefix=mix.name).take(size.events)
-        backlog = await asyncio.to_thread(kafka.prepare, stand.bootstrap_servers, records)
+        say(f"{mix.name} stream: preparing {size.population:,} clients and {size.events:,} events")
+        stream = Stream(mix, seed=1, prefix=mix.name)
+        await stand.clear()
+        await stand.work_off(stream.population(size.population))
+        await stand.keep()
+        backlog = await asyncio.to_thread(kafka.prepare, stand.bootstrap_servers, stream.take(size.events))
         runs = Runs(mix)
         for number in range(size.rounds):
             # The order turns round by round, so that whatever else the machine does hits all alike.
@@ -113,7 +118,7 @@ async def _peer(
         "--seconds": str(seconds),
         "--folder": str(stand.folder),
         "--result": str(result),
-        "--database": stand.plain_database_url,
+        "--database": stand.stack.database_url,
     }
     arguments = [part for option in options.items() for part in option]
     child = stand.child(

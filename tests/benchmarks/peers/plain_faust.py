@@ -24,7 +24,8 @@ Connection = Any
 Rules = dict[str, list[list[Condition]]]
 
 TABLES: Final = """
-DROP TABLE IF EXISTS memberships, payers, verifications, clients;
+DROP SCHEMA IF EXISTS plain CASCADE;
+CREATE SCHEMA plain;
 CREATE TABLE clients (client_id text PRIMARY KEY, registered_at text, country text, ip text, provider_id text,
                       authorization_method text, request_parameters jsonb);
 CREATE TABLE payers (client_id text, payer_id text, status text, active boolean,
@@ -32,7 +33,12 @@ CREATE TABLE payers (client_id text, payer_id text, status text, active boolean,
 CREATE TABLE verifications (client_id text, method text, passed boolean, PRIMARY KEY (client_id, method));
 CREATE TABLE memberships (client_id text, group_id text, since timestamptz NOT NULL DEFAULT now(),
                           PRIMARY KEY (client_id, group_id));
+INSERT INTO clients SELECT client_id, registered_at, country, ip, provider_id, authorization_method,
+                           request_parameters FROM kept.clients;
+INSERT INTO memberships SELECT client_id, group_id, since FROM kept.memberships;
+ANALYZE clients, memberships;
 """
+"""It begins with the clients with whom the worker begins."""
 FIELDS: Final = (
     "registered_at",
     "country",
@@ -148,7 +154,7 @@ def main() -> None:
 
     @app.agent(events)
     async def work(taken: faust.StreamT[bytes]) -> None:
-        pool = await asyncpg.create_pool(options.database)
+        pool = await asyncpg.create_pool(options.database, server_settings={"search_path": "plain"})
         await pool.execute(TABLES)
         async for each in taken.events():
             event = json.loads(each.value)
