@@ -56,10 +56,11 @@ class Touched:
     verifications: set[str] = field(default_factory=set)
 
     def join(self, group: str, source: Source, said_at: datetime, cause: Cause) -> None:
-        """Put the client into a group it is not in."""
-        self.client.memberships[group] = Membership(
-            source.value, cause.at, said_at, cause.cause, cause.actor, cause.reason
-        )
+        """Put the client into a group it is not in; back by rule into one just left: as if it stayed."""
+        membership = self.memberships_before.get(group)
+        if membership is None or source is not Source.RULE or membership.source != source:
+            membership = Membership(source.value, cause.at, said_at, cause.cause, cause.actor, cause.reason)
+        self.client.memberships[group] = membership
         self.causes[group] = cause
         self.moved = True
 
@@ -68,6 +69,13 @@ class Touched:
         del self.client.memberships[group]
         self.causes[group] = cause
         self.moved = True
+
+    def said_memberships(self) -> list[tuple[str, Membership]]:
+        """The memberships that are not as they were: joined, or said by another source or anew."""
+        before = self.memberships_before
+        return [
+            (group, now) for group, now in self.client.memberships.items() if now is not before.get(group)
+        ]
 
     def was_deleted_after(self, said_at: datetime) -> bool:
         """Whether what was said then is ignored, since the client was deleted later."""
@@ -200,32 +208,17 @@ class Work:
         facts: list[Client] = []
         versions: list[Client] = []
         for client_id, touched in self._touched.items():
-            rows: list[HistoryRow] = []
-            resourced: list[tuple[str, str, Membership]] = []
-            if touched.moved:
-                rows = list(_history_of(touched))
-                before, after = touched.memberships_before, touched.client.memberships
-                resourced = [
-                    (client_id, group, membership)
-                    for group, membership in after.items()
-                    if group not in before or before[group].source != membership.source
-                ]
-                changed += resourced
-                changed += [
-                    (client_id, group, membership)
-                    for group, membership in after.items()
-                    if membership.source == Source.MANUAL
-                    and group in before
-                    and before[group].source == Source.MANUAL
-                    and before[group].source_at != membership.source_at
-                ]
-                erased += [(client_id, group) for group in before.keys() - after.keys()]
+            rows = list(_history_of(touched)) if touched.moved else []
+            said = touched.said_memberships() if touched.moved else []
+            changed += [(client_id, group, membership) for group, membership in said]
+            before = touched.memberships_before
+            erased += [(client_id, row.group_id) for row in rows if not row.joined]
             if rows:
                 history += rows
                 touched.client.version = rows[-1].version
                 if not touched.row and not touched.client.new:
                     versions.append(touched.client)
-            elif resourced or touched.deleted:
+            elif touched.deleted or any(before[group].source != now.source for group, now in said):
                 snapshots.append(client_id)
             if touched.client.new:
                 created.append(touched.client)
