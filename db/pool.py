@@ -12,7 +12,7 @@ COMMAND_TIMEOUT_S: Final = 60
 # Every statement on these connections finds its rows by keys handed to it, some thousands at the most.
 # Prepared statements are planned when a table is young and small, and would go on scanning it whole
 # when it has grown to millions, until its next ANALYZE; so do not offer the planner any other way.
-_BY_KEY: Final = {
+BY_KEY: Final = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
@@ -49,7 +49,7 @@ async def create(
             "application_name": application_name,
             "timezone": "UTC",
             "lock_timeout": f"{LOCK_TIMEOUT_S}s",
-            **_BY_KEY,
+            **BY_KEY,
         },
         reset=_keep,
     )

@@ -11,6 +11,7 @@ import asyncpg
 
 from db import locks
 from db.log import stand_in
+from db.pool import BY_KEY
 from db.queries import load
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ async def connect(database_url: str) -> AsyncIterator[RelayConnection]:
         server_settings={
             "application_name": "client-groups relay",
             "timezone": "UTC",
-            "jit": "off",
+            **BY_KEY,
             # The mirror may be behind, so nothing waits for the disk at the end of each round.
             "synchronous_commit": "off",
             # A host that vanishes without a word holds the lock until the server notices: after
