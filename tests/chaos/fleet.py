@@ -88,6 +88,11 @@ class Worker:
             await asyncio.sleep(0.1)
         return False
 
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._running().returncode
+
     async def wait(self, seconds: float) -> int | None:
         """Its exit code if it ends within so many seconds."""
         try:
@@ -178,25 +183,22 @@ class Fleet:
         else:
             await worker.start(f"{name}:{reach}")
             delay = LONGEST_LIFE
-        if not too_early and not await worker.ready() and await worker.wait(0) != KILLED:
-            self._unexpected(worker, await worker.wait(0))
-        code = await worker.wait(delay)
+        if not too_early and not await worker.ready() and worker.exit_code is None:
+            self._unexpected(worker, "is not ready")
+        await worker.wait(delay)
         await self.pause.wait()
-        if code is None:
-            code = await worker.wait(0.01)
-        if code == KILLED:
+        if worker.exit_code is None:
+            await worker.kill()
+            self.kills[ANY_INSTANT] += 1
+        elif worker.exit_code == KILLED:
             self.kills[name] += 1
-            return
-        if code is not None:
-            self._unexpected(worker, code)
+        else:
+            self._unexpected(worker, f"ended with {worker.exit_code}")
             self._dealt -= 1
-            return
-        await worker.kill()
-        self.kills[ANY_INSTANT] += 1
 
-    def _unexpected(self, worker: Worker, code: int | None) -> None:
+    def _unexpected(self, worker: Worker, what: str) -> None:
         """A supervisor would start it again, so it is allowed now and then; not over and over."""
-        self._ends.append(f"worker {worker.number} ended with {code}:\n{worker.log_end()}")
+        self._ends.append(f"worker {worker.number} {what}:\n{worker.log_end()}")
         if len(self._ends) > 3 + self._wanted // 10:
             raise UnexpectedEndError("\n\n".join(self._ends[-2:]))
 
@@ -209,9 +211,8 @@ class Fleet:
         """Start again who ends by itself, as a supervisor does, until cancelled."""
         while True:
             for worker in self._workers:
-                code = await worker.wait(0.1)
-                if code is not None:
-                    self._unexpected(worker, code)
+                if worker.exit_code is not None:
+                    self._unexpected(worker, f"ended with {worker.exit_code}")
                     await worker.start()
             await asyncio.sleep(0.5)
 

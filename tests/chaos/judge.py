@@ -10,6 +10,7 @@ from tests.chaos.verdict_facts import facts_agree
 def judge(evidence: Evidence) -> None:
     """What went over Kafka, the tables and the model."""
     _judge_tables(evidence)
+    verdict.events_are_cloud_events(evidence)
     changes = verdict.changes_by_client(evidence)
     verdict.changes_are_the_history(evidence, changes)
     verdict.changes_are_the_models(evidence, changes)

@@ -88,6 +88,8 @@ class Run:
             for worker in workers:
                 worker.kill_now()
             await asyncio.to_thread(self._stack.stop)
+        for end in self._fleet.unexpected_ends:
+            self._console.print(f"note: {end}", markup=False)
         self._console.print("all is consumed and sent; judging ...")
         judge(evidence)
         return self._counts(evidence, time.monotonic() - began)

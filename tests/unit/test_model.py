@@ -187,6 +187,11 @@ def test_by_hand(story: Story, groups: dict[str, str]) -> None:
         (Story().group("g", DE).register(1).register(3, country="DE").delete(2), {"g": "rule"}, True),
         (Story().group("g", DE).hand(1, "add-members", "g").delete(2), {}, False),
         (Story().group("g", DE).hand(3, "add-members", "g").delete(2), {"g": "manual"}, False),
+        (
+            Story().group("g", DE).hand(1, "add-members", "g").hand(3, "add-members", "g").delete(2),
+            {"g": "manual"},
+            False,
+        ),
         (Story().group("g", DE).delete(2).hand(1, "add-members", "g"), {}, False),
         (Story().group("g", DE).delete(2).hand(3, "add-members", "g"), {"g": "manual"}, False),
         (Story().group("g", COMPANY).payer(1, status="legal_entity").delete(2).register(3), {}, True),
@@ -259,6 +264,12 @@ def test_commands_are_answered_in_their_order_and_a_repeated_id_does_nothing() -
     assert story.groups() == {}
     assert story.model.groups["g"].version == 1
     assert [answer.status for answer in story.model.answers] == ["done"] * 5 + ["rejected"] * 2
+
+
+def test_a_group_said_in_other_words_is_no_new_version() -> None:
+    story = Story().group("g", DE).group("g", DE, upon_change=True, keep_manual=False)
+    assert story.model.groups["g"].version == 1
+    assert story.group("g", DE, upon_change=False).model.groups["g"].version == 2
 
 
 CHANGED = {"client_id": "c", "changed_at": at(1)}
