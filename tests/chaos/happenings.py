@@ -171,10 +171,10 @@ class Happenings:
             "changed_at": self._time(client),
         }
         if rng.random() < 0.15:
-            return "payer-changed", {**said, "deleted": True}
+            return "payer-changed", {**said, "deleted": True, **rng.choice([{}, {"status": None}])}
         said["status"] = rng.choice(STATUSES)
         if rng.random() < 0.4:
-            said["active"] = rng.random() < 0.5
+            said["active"] = rng.choice([True, False, True, False, None])
         if rng.random() < 0.1:
             said["deleted"] = False
         return "payer-changed", said

@@ -35,6 +35,13 @@ RFC_3339: Final = re.compile(
 STRUCTURED: Final = "application/cloudevents+json"
 
 
+@dataclass(frozen=True)
+class Number:
+    """A JSON number as it was written: `1.50` stays that."""
+
+    text: str
+
+
 class Poison(Exception):  # noqa: N818
     """A record that belongs on its dead-letter topic."""
 
@@ -113,14 +120,16 @@ def decode(raw: Raw, latest: datetime) -> Event:
         return Event(raw.topic, "", stamp, raw.place, said)
     if not is_unicode(body):
         raise Poison("a lone surrogate")
+    if "\0" in flat(body):
+        raise Poison("NUL in a text")
     own_id = identifier(body, "provider_id" if raw.topic == "provider-changed" else "client_id")
     return Event(raw.topic, own_id, stamp, raw.place, READERS[raw.topic](body))
 
 
 def json_object(raw: Raw) -> tuple[dict[str, Any], object]:
     """The fields, and the envelope's time if it has one."""
-    body = parse(raw.value)
-    headers = {name: (value or b"").decode("utf-8", "replace") for name, value in raw.headers}
+    body = parse(raw.value, as_written=raw.topic != "group-commands")
+    headers = {name.lower(): (value or b"").decode("utf-8", "replace") for name, value in raw.headers}
     if headers.get("content-type", "").split(";")[0].strip().lower() == STRUCTURED:
         data = body.get("data")
         if not isinstance(data, dict):
@@ -129,8 +138,8 @@ def json_object(raw: Raw) -> tuple[dict[str, Any], object]:
     return body, headers.get("ce_time")
 
 
-def parse(value: bytes | None) -> dict[str, Any]:
-    """One JSON object in UTF-8."""
+def parse(value: bytes | None, *, as_written: bool) -> dict[str, Any]:
+    """One JSON object in UTF-8; `as_written`: with its numbers as Number."""
     if value is None:
         raise Poison("no value")
 
@@ -138,8 +147,12 @@ def parse(value: bytes | None) -> dict[str, Any]:
         raise Poison(f"{name} is not JSON")
 
     try:
-        body = json.loads(value.decode("utf-8"), parse_constant=refuse)
-    except ValueError as error:
+        text = value.decode("utf-8")
+        if as_written:
+            body = json.loads(text, parse_constant=refuse, parse_int=Number, parse_float=Number)
+        else:
+            body = json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
         raise Poison(f"not JSON in UTF-8: {error}") from error
     if not isinstance(body, dict):
         raise Poison("no JSON object")
@@ -149,10 +162,30 @@ def parse(value: bytes | None) -> dict[str, Any]:
 def is_unicode(body: object) -> bool:
     """False where a text holds half a surrogate pair, which JSON can write and UTF-8 cannot."""
     try:
-        json.dumps(body, ensure_ascii=False).encode("utf-8")
+        flat(body).encode("utf-8")
     except UnicodeEncodeError:
         return False
     return True
+
+
+def flat(value: object) -> str:
+    """All text in a JSON value, names too."""
+    if isinstance(value, dict):
+        return "".join(name + flat(one) for name, one in value.items())
+    if isinstance(value, list):
+        return "".join(map(flat, value))
+    return value if isinstance(value, str) else ""
+
+
+def compact(value: object) -> str:
+    """JSON without blanks, numbers as they were written."""
+    if isinstance(value, Number):
+        return value.text
+    if isinstance(value, list):
+        return "[" + ",".join(map(compact, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{compact(name)}:{compact(one)}" for name, one in value.items()) + "}"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def time_of(given: object, envelope: object, raw: Raw) -> datetime:
@@ -187,6 +220,8 @@ def identifier(body: Mapping[str, Any], name: str) -> str:
 
 def as_id(value: object, name: str) -> str:
     """One id."""
+    if isinstance(value, Number) and value.text.lstrip("-").isdigit():
+        value = int(value.text)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str) or not 1 <= len(value) <= 64:
@@ -197,14 +232,17 @@ def as_id(value: object, name: str) -> str:
 
 
 def text(value: object, name: str) -> str:
-    """Any text that PostgreSQL can hold."""
-    if not isinstance(value, str) or "\0" in value:
+    """Any text."""
+    if not isinstance(value, str):
         raise Poison(f"{name} is no text")
     return value
 
 
-def truth(value: object, name: str) -> bool:
-    """True or false."""
+def truth(body: Mapping[str, Any], name: str) -> bool | None:
+    """True or false; None where it is missing or says *none*."""
+    if none_or_missing(body, name) is not False:
+        return None
+    value = body[name]
     if not isinstance(value, bool):
         raise Poison(f"{name} is neither true nor false")
     return value
@@ -236,7 +274,7 @@ def client_fields(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def country(value: object, name: str) -> str:
     """ISO 3166-1 alpha-2, or XK."""
-    if not isinstance(value, str) or value.upper() not in COUNTRIES:
+    if not isinstance(value, str) or not value.isascii() or value.upper() not in COUNTRIES:
         raise Poison(f"{name} is no country")
     return value.upper()
 
@@ -245,6 +283,8 @@ def address(value: object, name: str) -> str:
     """An IPv4 or IPv6 address."""
     if not isinstance(value, str):
         raise Poison(f"{name} is no text")
+    if "%" in value:
+        raise Poison(f"{name} is an address on one network only")
     try:
         return str(ipaddress.ip_address(value))
     except ValueError as error:
@@ -261,11 +301,9 @@ def request_parameters(value: object, name: str) -> dict[str, str]:
     if not isinstance(value, dict):
         raise Poison(f"{name} is no object")
     return {
-        text(key, name): given
-        if isinstance(given, str)
-        else json.dumps(given, separators=(",", ":"), ensure_ascii=False)
+        key: given if isinstance(given, str) else compact(given)
         for key, given in value.items()
-        if given is not None and (not isinstance(given, str) or text(given, name) is not None)
+        if given is not None
     }
 
 
@@ -290,10 +328,11 @@ def registered(body: Mapping[str, Any]) -> dict[str, Any]:
 def payer(body: Mapping[str, Any]) -> dict[str, Any]:
     """payer-changed."""
     said: dict[str, Any] = {"payer_id": identifier(body, "payer_id")}
-    said["deleted"] = truth(body.get("deleted", False), "deleted")
-    if "active" in body:
-        said["active"] = truth(body["active"], "active")
-    if "status" in body or not said["deleted"]:
+    said["deleted"] = truth(body, "deleted") or False
+    active = truth(body, "active")
+    if active is not None:
+        said["active"] = active
+    if none_or_missing(body, "status") is False or not said["deleted"]:
         said["status"] = one_of(body.get("status"), PAYER_STATUSES, "status")
     return said
 
@@ -308,12 +347,13 @@ def verification(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def provider(body: Mapping[str, Any]) -> dict[str, Any]:
     """provider-changed, a whole record."""
-    methods = body.get("authorization_methods", [])
+    methods = body.get("authorization_methods") or []
     if not isinstance(methods, list):
         raise Poison("authorization_methods is no list")
+    active = truth(body, "active")
     return {
-        "name": text(body.get("name", ""), "name"),
-        "active": truth(body.get("active", True), "active"),
+        "name": text(body.get("name") or "", "name"),
+        "active": True if active is None else active,
         "authorization_methods": [authorization_method(one, "authorization_methods") for one in methods],
     }
 

@@ -296,6 +296,7 @@ CHANGED = {"client_id": "c", "changed_at": at(1)}
         ("client-changed", CHANGED | {"ip": "192.0.2.300"}, {}),
         ("client-changed", CHANGED | {"provider_id": "1\0"}, {}),
         ("client-changed", CHANGED | {"authorization_method": ["google"]}, {}),
+        ("client-changed", CHANGED | {"nobody knows": {"me": ["\0"]}}, {}),
         ("client-changed", CHANGED | {"changed_at": "2099-01-01T00:00:00Z"}, {}),
         ("client-changed", CHANGED | {"changed_at": "2025-01-01T00:00:00"}, {}),
         ("client-changed", CHANGED | {"changed_at": "2025-02-30T00:00:00Z"}, {}),
@@ -362,6 +363,22 @@ def test_request_parameters_become_text() -> None:
 
 
 PARAMETERS = {"n": "10", "t": "some text", "e": ""}
+
+
+def test_numbers_stay_as_they_were_written() -> None:
+    value = b'{"client_id": 12, "request_parameters": {"a": 1.50, "b": [1e3, {"c": -0.0}], "d": 12345678901}}'
+    event = decode(Raw("client-registered", 0, 0, 0, None, value), LATEST)
+    assert event.id == "12"
+    read = {"a": "1.50", "b": '[1e3,{"c":-0.0}]', "d": "12345678901"}
+    assert event.said == {"request_parameters": read}
+
+
+def test_null_and_empty_say_none() -> None:
+    value = {"client_id": "c", "payer_id": "p", "status": "individual", "active": None, "deleted": ""}
+    event = decode(Raw("payer-changed", 0, 0, 0, None, json.dumps(value).encode()), LATEST)
+    assert event.said == {"payer_id": "p", "status": "individual", "deleted": False}
+
+
 FACTS = Facts(
     country="DE",
     geoip_country="FR",
