@@ -1,13 +1,11 @@
-"""Clients: their facts, payers, verifications and memberships, locked, read and written in bulk."""
+"""Clients: their facts, payers, verifications and memberships, locked and read in bulk (written: db.net)."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from db.connections import AnyConnection
 from db.queries import load
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
 _clients: Final = load("clients")
-_memberships: Final = load("memberships")
 
 
 @dataclass(slots=True)
@@ -44,8 +41,7 @@ class Verification:
         return self.passed is not None and (self.revoked is None or self.passed > self.revoked)
 
 
-@dataclass(frozen=True, slots=True)
-class Membership:
+class Membership(NamedTuple):
     """A client is in a group."""
 
     source: str
@@ -82,58 +78,6 @@ class Client:
 
 
 FACT_FIELDS: Final = ("country", "ip", "provider_id", "authorization_method", "request_parameters")
-_NEVER: Final = (None, None)
-_MEMBERSHIP: Final = attrgetter("source", "since", "source_at", "cause", "actor", "reason")
-
-
-def _stamp(at: datetime | None, order: int | None) -> Stamp | None:
-    return None if at is None or order is None else Stamp(at, order)
-
-
-def _client(row: Record) -> Client:
-    *facts, said_at, said_order, otherwise = row
-    client = Client(*facts)
-    if said_at is not None:
-        stamps = client.stamps = dict.fromkeys(FACT_FIELDS, Stamp(said_at, said_order))
-        for name, stamp in (otherwise or {}).items():
-            if stamp is None:
-                del stamps[name]
-            else:
-                stamps[name] = Stamp(datetime.fromisoformat(stamp[0]), stamp[1])
-    return client
-
-
-def _said(client: Client) -> tuple[Stamp | None, dict[str, Any] | None]:
-    """The stamp that most facts share, and those of the others."""
-    stamps = client.stamps
-    if not stamps:
-        return None, None
-    if len(stamps) == len(FACT_FIELDS) and len(set(stamps.values())) == 1:
-        return next(iter(stamps.values())), None
-    ((shared, _),) = Counter(stamps.values()).most_common(1)
-    others = {name: stamps.get(name) for name in FACT_FIELDS if stamps.get(name) != shared}
-    return shared, {name: stamp and [stamp.at.isoformat(), stamp.order] for name, stamp in others.items()}
-
-
-def _input(client: Client) -> tuple[Any, ...]:
-    """PostgreSQL's type client_input."""
-    shared, otherwise = _said(client)
-    return (
-        client.client_id,
-        client.registered_at,
-        client.deleted_at,
-        client.version,
-        client.country,
-        client.ip,
-        client.geoip_country,
-        client.geoip_build,
-        client.provider_id,
-        client.authorization_method,
-        client.request_parameters,
-        shared and shared.at,
-        shared and shared.order,
-        otherwise,
-    )
 
 
 async def lock(connection: AnyConnection, client_ids: Collection[str]) -> dict[str, Client]:
@@ -147,118 +91,32 @@ async def lock(connection: AnyConnection, client_ids: Collection[str]) -> dict[s
     """
     # One text in place of an array: the driver looks at every element of an array, twice. Ids hold
     # no control characters, so that a newline can part them.
-    ids = "\n".join(sorted(client_ids))
-    clients = {row["client_id"]: _client(row) async for row in _clients.lock(connection, client_ids=ids)}
-    if clients:
-        # Each statement sees what is committed by then: also of clients that the first one did not find.
-        async for row in _clients.payers(connection, client_ids=ids):
-            if row["client_id"] not in clients:
-                continue
-            clients[row["client_id"]].payers[row["payer_id"]] = Payer(
-                row["status"], row["active"], row["deleted"], Stamp(row["changed_at"], row["change_order"])
-            )
-        async for row in _clients.verifications(connection, client_ids=ids):
-            if row["client_id"] not in clients:
-                continue
-            clients[row["client_id"]].verifications[row["method"]] = Verification(
-                _stamp(row["passed_at"], row["passed_order"]),
-                _stamp(row["revoked_at"], row["revoked_order"]),
-                _stamp(row["failed_at"], row["failed_order"]),
-            )
-        async for row in _memberships.of_clients(connection, client_ids=ids):
-            if row["client_id"] not in clients:
-                continue
-            clients[row["client_id"]].memberships[row["group_id"]] = Membership(
-                row["source"], row["since"], row["source_at"], row["cause"], row["actor"], row["reason"]
-            )
+    rows = _clients.lock(connection, client_ids="\n".join(client_ids))
+    clients = {row[0]: _client(row) async for row in rows}
     for client_id in client_ids:
         if client_id not in clients:
             clients[client_id] = Client(client_id, new=True)
     return clients
 
 
-async def insert(connection: AnyConnection, clients: Collection[Client]) -> None:
-    """Write clients not seen before, in id order, before what refers to them.
-
-    Raises asyncpg.UniqueViolationError where another transaction has written one of them meanwhile:
-    roll back and begin again (db.errors.is_transient says so).
-    """
-    if clients:
-        rows = [_input(client) for client in sorted(clients, key=attrgetter("client_id"))]
-        await _clients.insert_clients(connection, clients=rows)
-
-
-async def store_facts(connection: AnyConnection, clients: Sequence[Client]) -> None:
-    """Write the rows of locked clients: facts and version."""
-    if not clients:
-        return
-    await _clients.store_facts(connection, clients=[_input(client) for client in clients])
-
-
-async def store_versions(connection: AnyConnection, clients: Sequence[Client]) -> None:
-    """Write only the versions of locked clients."""
-    if clients:
-        await _clients.store_versions(
-            connection,
-            client_ids=[client.client_id for client in clients],
-            version=[client.version for client in clients],
-        )
+def _client(row: Record) -> Client:
+    *facts, said_at, said_order, otherwise, payers, verifications, memberships = row
+    client = Client(*facts)
+    if said_at is not None:
+        stamps = client.stamps = dict.fromkeys(FACT_FIELDS, Stamp(said_at, said_order))
+        for name, stamp in (otherwise or {}).items():
+            if stamp is None:
+                del stamps[name]
+            else:
+                stamps[name] = Stamp(datetime.fromisoformat(stamp[0]), stamp[1])
+    for payer_id, status, active, deleted, at, order in payers or ():
+        client.payers[payer_id] = Payer(status, active, deleted, Stamp(at, order))
+    for method, *times in verifications or ():
+        client.verifications[method] = Verification(*map(_stamp, times[::2], times[1::2]))
+    for group, *membership in memberships or ():
+        client.memberships[group] = Membership(*membership)
+    return client
 
 
-async def store_payers(
-    connection: AnyConnection, changed: Collection[tuple[Client, str]], erased: Collection[tuple[str, str]]
-) -> None:
-    """Write the named payers of locked clients, and erase others."""
-    if erased:
-        await _clients.erase_payers(
-            connection, client_ids=[key[0] for key in erased], payer_ids=[key[1] for key in erased]
-        )
-    if changed:
-        rows = []
-        for client, payer_id in changed:
-            payer = client.payers[payer_id]
-            rows.append((client.client_id, payer_id, payer.status, payer.active, payer.deleted, *payer.stamp))
-        await _clients.store_payers(connection, payers=rows)
-
-
-async def store_verifications(
-    connection: AnyConnection, changed: Collection[tuple[Client, str]], erased: Collection[tuple[str, str]]
-) -> None:
-    """Write the named verification methods of locked clients, and erase others."""
-    if erased:
-        await _clients.erase_verifications(
-            connection, client_ids=[key[0] for key in erased], method=[key[1] for key in erased]
-        )
-    if changed:
-        rows = []
-        for client, method in changed:
-            kept = client.verifications[method]
-            rows.append(
-                (
-                    client.client_id,
-                    method,
-                    *(kept.passed or _NEVER),
-                    *(kept.revoked or _NEVER),
-                    *(kept.failed or _NEVER),
-                )
-            )
-        await _clients.store_verifications(connection, verifications=rows)
-
-
-async def store_memberships(
-    connection: AnyConnection,
-    changed: Collection[tuple[str, str, Membership]],
-    erased: Collection[tuple[str, str]],
-) -> None:
-    """Write memberships of locked clients, and erase others."""
-    if erased:
-        await _memberships.erase(
-            connection, client_ids=[key[0] for key in erased], group_ids=[key[1] for key in erased]
-        )
-    if changed:
-        await _memberships.store(
-            connection,
-            memberships=[
-                (client_id, group_id, *_MEMBERSHIP(membership)) for client_id, group_id, membership in changed
-            ],
-        )
+def _stamp(at: datetime | None, order: int | None) -> Stamp | None:
+    return None if at is None or order is None else Stamp(at, order)

@@ -80,11 +80,9 @@ def _condition(row: Record) -> Condition:
 async def hold_rules(connection: AnyConnection) -> int:
     """Keep the rules from changing until the transaction ends; answers the rule set's version.
 
-    Waits while a command that changes rules is under way. The version is read by a statement of
-    its own: one that began before the lock was granted could see the version before the change.
+    Waits while a command that changes rules is under way.
     """
-    await _groups.lock_rules_shared(connection, namespace=locks.NAMESPACE, lock=locks.RULES)
-    version: int = await _groups.rules_version(connection)
+    version: int = await _groups.hold_rules(connection, namespace=locks.NAMESPACE, lock=locks.RULES)
     return version
 
 

@@ -65,25 +65,19 @@ class Outgoing:
 async def append(
     connection: AnyConnection,
     *,
-    history: Sequence[HistoryRow] = (),
-    snapshots: Sequence[str] = (),
     records: Sequence[Outgoing] = (),
     trace: Sequence[tuple[str, int, int]] = (),
 ) -> bool:
     """Append to the log; answers whether there was anything to append.
 
     Waits for other transactions that are at this step, and holds the log until the transaction
-    ends: commit at once. `snapshots` are clients whose present memberships are to be published
-    though no version of theirs is new; `trace` is (topic, partition, offset) of the records taken.
+    ends: commit at once. `trace` is (topic, partition, offset) of the records taken. Membership
+    changes are appended by db.net.
     """
-    if not (history or snapshots or records or trace):
+    if not (records or trace):
         return False
     records = [await _fitting(connection, record) for record in records]
     await _log.lock(connection, namespace=locks.NAMESPACE, lock=locks.LOG)
-    if history:
-        await _log.append_history(connection, history=history)
-    if snapshots:
-        await _log.append_snapshots(connection, client_ids=snapshots)
     for record in records:
         await _log.append_record(connection, **_columns(record))
     if trace:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from db import clients, commands, groups
 from db.connections import AnyConnection
 from db.groups import StoredGroup
-from db.log import HistoryRow, Outgoing
+from db.log import Outgoing
+from db.net import Net
 from events.commands import AddMembers, Command, InvalidCommand, PutGroup, RemoveMembers, decode_command
 from events.encode import headers
 from events.outputs import GroupCommandResult
@@ -35,8 +36,7 @@ AnyProblem = FieldProblem | Problem
 class Answers:
     """What a command appends to the log."""
 
-    history: Sequence[HistoryRow] = ()
-    snapshots: Sequence[str] = ()
+    net: Net = field(default_factory=Net)
     records: list[Outgoing] = field(default_factory=list)
 
 
@@ -124,8 +124,7 @@ class CommandHandler:
             for place, client_id in enumerate(command.clients)
             if work[client_id].was_deleted_after(command.time)
         ]
-        history, snapshots = await work.store(connection)
-        return _Done({"changed": changed}, warnings, Answers(history, snapshots))
+        return _Done({"changed": changed}, warnings, Answers(work.net()))
 
 
 async def _put_group(connection: AnyConnection, command: PutGroup, record: Record, now: datetime) -> _Done:

@@ -17,6 +17,7 @@ import structlog
 from db import clients, log, positions
 from db.connections import AnyConnection
 from db.log import Outgoing
+from db.net import write
 from events.decode import InputEvent, decode
 from events.providers import ProviderChanged
 from events.record import InvalidRecord, Record
@@ -172,13 +173,7 @@ class BatchHandler:
     async def _take_command(self, connection: AnyConnection, batch: Batch) -> bool:
         (record,) = batch.slices[0].records
         answers = await self._commands.take(connection, record, self._clock())
-        return await log.append(
-            connection,
-            history=answers.history,
-            snapshots=answers.snapshots,
-            records=answers.records,
-            trace=self._trace([record]),
-        )
+        return await write(connection, answers.net, records=answers.records, trace=self._trace([record]))
 
     async def _take_events(
         self, connection: AnyConnection, batch: Batch, decoded: dict[int, InputEvent | InvalidRecord]
@@ -208,10 +203,7 @@ class BatchHandler:
                 await take_provider(connection, about, record)
             else:
                 outgoing += await take_usage(connection, about, record, now)
-        history, snapshots = await work.store(connection)
-        return await log.append(
-            connection, history=history, snapshots=snapshots, records=outgoing, trace=self._trace(records)
-        )
+        return await write(connection, work.net(), records=outgoing, trace=self._trace(records))
 
     def _trace(self, records: Iterable[Record]) -> list[tuple[str, int, int]]:
         if not self._settings.trace_inputs:

@@ -1,26 +1,25 @@
 """The work on some clients within one transaction: decided event by event, written once, net.
 
 Each event is checked in its order, as if alone; what happens and is undone within one transaction
-leaves no trace. `Work` is built on locked clients, takes decisions in memory, and `store` writes
-what is different in the end.
+leaves no trace. `Work` is built on locked clients, takes decisions in memory, and `net` says what is
+different in the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from db import clients as clients_table
 from db.clients import Client, Membership
 from db.log import HistoryRow
+from db.net import Net
 from rules.membership import check
 from rules.model import Moment, Source
 from workers.folding import ClientEvent, Effect, LookUp, facts_of, fold
 
 if TYPE_CHECKING:
-    from db.connections import AnyConnection
     from events.record import Record
     from rules.ruleset import RuleSet
 
@@ -194,45 +193,38 @@ class Work:
         touched.leave(group, cause)
         return True
 
-    async def store(self, connection: AnyConnection) -> tuple[list[HistoryRow], list[str]]:
-        """Write what is different now, all but the log.
-
-        Answers the rows that the membership history is to get, in version order for each client,
-        and the clients whose memberships are to be published though no version is new.
-        """
-        history: list[HistoryRow] = []
-        snapshots: list[str] = []
-        changed: list[tuple[str, str, Membership]] = []
-        erased: list[tuple[str, str]] = []
-        created: list[Client] = []
-        facts: list[Client] = []
-        versions: list[Client] = []
+    def net(self) -> Net:
+        """What is different in the end. Gives clients their new versions: to be asked for once."""
+        net = Net()
         for client_id, touched in self._touched.items():
+            client = touched.client
             rows = list(_history_of(touched)) if touched.moved else []
             said = touched.said_memberships() if touched.moved else []
-            changed += [(client_id, group, membership) for group, membership in said]
+            net.memberships += [(client_id, group, membership) for group, membership in said]
+            net.memberships_gone += [(client_id, row.group_id) for row in rows if not row.joined]
             before = touched.memberships_before
-            erased += [(client_id, row.group_id) for row in rows if not row.joined]
             if rows:
-                history += rows
-                touched.client.version = rows[-1].version
-                if not touched.row and not touched.client.new:
-                    versions.append(touched.client)
+                net.history += rows
+                client.version = rows[-1].version
             elif touched.deleted or any(before[group].source != now.source for group, now in said):
-                snapshots.append(client_id)
-            if touched.client.new:
-                created.append(touched.client)
+                net.snapshots.append(client_id)
+            if client.new:
+                net.created.append(client)
             elif touched.row:
-                facts.append(touched.client)
-        await clients_table.insert(connection, created)
-        await clients_table.store_facts(connection, facts)
-        await clients_table.store_versions(connection, versions)
-        await clients_table.store_payers(connection, *_written(self._touched.values(), "payers"))
-        await clients_table.store_verifications(
-            connection, *_written(self._touched.values(), "verifications")
-        )
-        await clients_table.store_memberships(connection, changed, erased)
-        return history, snapshots
+                net.facts.append(client)
+            elif rows:
+                net.versions.append(client)
+            for payer_id in touched.payers:
+                if payer_id in client.payers:
+                    net.payers.append((client, payer_id))
+                else:
+                    net.payers_gone.append((client_id, payer_id))
+            for method in touched.verifications:
+                if method in client.verifications:
+                    net.verifications.append((client, method))
+                else:
+                    net.verifications_gone.append((client_id, method))
+        return net
 
 
 def _history_of(touched: Touched) -> Iterator[HistoryRow]:
@@ -259,18 +251,3 @@ def _history_of(touched: Touched) -> Iterator[HistoryRow]:
                 cause.run_id,
                 cause.traceparent,
             )
-
-
-def _written(
-    touched: Iterable[Touched], kind: Literal["payers", "verifications"]
-) -> tuple[list[tuple[Client, str]], list[tuple[str, str]]]:
-    """Of what was touched: what the client still has, to be written, and what it has no more."""
-    kept: list[tuple[Client, str]] = []
-    gone: list[tuple[str, str]] = []
-    for each in touched:
-        for key in getattr(each, kind):
-            if key in getattr(each.client, kind):
-                kept.append((each.client, key))
-            else:
-                gone.append((each.client.client_id, key))
-    return kept, gone

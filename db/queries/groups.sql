@@ -1,14 +1,10 @@
--- name: lock_rules_shared!
--- Hold the rules as they are until the transaction ends; others may hold them too.
-SELECT pg_advisory_xact_lock_shared(:namespace, :lock);
+-- name: hold_rules$
+-- Hold the rules as they are until the transaction ends, with others; answers their version.
+SELECT hold_rules(:namespace, :lock);
 
 -- name: lock_rules!
 -- Hold the rules alone until the transaction ends: waits for the batches under way.
 SELECT pg_advisory_xact_lock(:namespace, :lock);
-
--- name: rules_version$
--- The version of the rule set as a whole.
-SELECT version FROM rule_set;
 
 -- name: raise_rules_version$
 -- Raise the version of the rule set; answers the new one.

@@ -295,8 +295,8 @@ async def test_a_batch_whose_position_has_moved_is_dropped(work: Driver) -> None
 
 
 async def test_a_schema_that_is_not_ours_ends_the_process_and_buries_nobody(work: Driver) -> None:
-    await work.pool.execute("ALTER TABLE payers RENAME TO payments")
     await work.publish("client-registered", client_id="1", registered_at=work.at(0))
+    await work.pool.execute("ALTER TABLE payers RENAME TO payments")
     record = work.record(
         "client-registered", {"client_id": "1", "registered_at": work.at(1), "country": "DE"}
     )
