@@ -16,7 +16,16 @@ from events.base import Input
 from events.commands import COMMANDS
 from events.encode import SOURCE, TYPE
 from events.examples import EXAMPLES
-from events.topics import ALL_TOPICS, GROUP_COMMANDS, INPUTS, OUTPUTS, RELAY_POSITION, Topic
+from events.results import RESULTS
+from events.topics import (
+    ALL_TOPICS,
+    GROUP_COMMAND_RESULTS,
+    GROUP_COMMANDS,
+    INPUTS,
+    OUTPUTS,
+    RELAY_POSITION,
+    Topic,
+)
 
 Json = dict[str, Any]
 FOLDER = Path("docs/contracts")
@@ -37,7 +46,10 @@ def json_schema(topic: Topic) -> Json | None:
         return _commands_schema(topic)
     if topic.model is None:
         return None
-    return {"$schema": DIALECT, "$id": schema_file(topic), **_of_model(topic.model)}
+    schema = _of_model(topic.model)
+    if topic is GROUP_COMMAND_RESULTS:
+        schema = _with_results(schema)
+    return {"$schema": DIALECT, "$id": schema_file(topic), **schema}
 
 
 def _of_model(model: type[BaseModel]) -> Json:
@@ -67,6 +79,26 @@ def _commands_schema(topic: Topic) -> Json:
         "oneOf": [{"$ref": f"#/$defs/{name}"} for name in COMMANDS],
         "$defs": dict(sorted(definitions.items())),
     }
+
+
+def _with_results(schema: Json) -> Json:
+    """What `result` holds depends on the command that was done."""
+    definitions: Json = schema["$defs"]
+    for model in RESULTS.values():
+        result = _of_model(model)
+        definitions |= result.pop("$defs", {})
+        definitions[model.__name__] = result
+    cases = [
+        {
+            "if": {"properties": {"command": {"const": name}, "status": {"const": "done"}}},
+            "then": {
+                "properties": {"result": {"$ref": f"#/$defs/{model.__name__}"}},
+                "required": ["result"],
+            },
+        }
+        for name, model in RESULTS.items()
+    ]
+    return schema | {"$defs": dict(sorted(definitions.items())), "allOf": cases}
 
 
 def _plain(schema: Any) -> Any:

@@ -24,7 +24,7 @@ ASYNCAPI_SCHEMA = Draft7Validator(
     json.loads((Path(__file__).parent / "asyncapi/3.0.0.schema.json").read_text())
 )
 SPOKEN = [*INPUTS, *OUTPUTS]
-COMMANDS = [name for name in EXAMPLES if name.endswith(("-group", "-members"))]
+COMMANDS = [name for name, example in EXAMPLES.items() if "command" in example and "status" not in example]
 
 
 def validator(topic: Topic) -> Draft202012Validator:
