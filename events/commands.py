@@ -133,6 +133,8 @@ def decode_command(record: Record, *, now: datetime, max_ahead: timedelta = MAX_
         raise InvalidRecord("wrong_type", "expected a JSON object")
 
     errors = _unstorable(given)
+    if errors:
+        given = _without_unstorable_names(given)
     name = given.get("command")
     model = COMMANDS.get(name.lower()) if isinstance(name, str) else None
     command: Command | None = None
@@ -143,8 +145,7 @@ def decode_command(record: Record, *, now: datetime, max_ahead: timedelta = MAX_
             command = model.model_validate(given | {"command": str(name).lower()}, context={"now": now})
         except ValidationError as exc:
             said = {error.path for error in errors}
-            # A path with a name that cannot be stored leads below one that is said to be wrong already.
-            errors += (each for each in problems(exc) if each.path not in said and _clean(each.path))
+            errors += (problem for problem in problems(exc) if problem.path not in said)
     time, late = _time(record, envelope_time, now + max_ahead)
     errors += late
     warnings = tuple(unknown_fields(model, given)) if model else ()
@@ -157,7 +158,7 @@ def decode_command(record: Record, *, now: datetime, max_ahead: timedelta = MAX_
             id=_readable(_LABEL, given.get("id")),
             group=_readable(_GROUP, given.get("group")),
             actor=_readable(_LABEL, given.get("actor")) or CONSOLE,
-            warnings=tuple(warning for warning in warnings if _clean(warning.path)),
+            warnings=warnings,
             conditions=tuple(_readable_conditions(given.get("conditions"))),
         )
     command._cause, command._time, command._warnings = record.cause, time, warnings  # noqa: SLF001
@@ -219,6 +220,13 @@ def _unstorable(value: object, path: tuple[str | int, ...] = ()) -> list[FieldPr
         for index, item in enumerate(value):
             found += _unstorable(item, (*path, index))
     return found
+
+
+def _without_unstorable_names(value: Any) -> Any:
+    """They are said to be wrong, and must not come up again in the path of a problem or a warning."""
+    if isinstance(value, dict):
+        return {name: _without_unstorable_names(item) for name, item in value.items() if _clean(name)}
+    return list(map(_without_unstorable_names, value)) if isinstance(value, list) else value
 
 
 def _unstorable_text(text: str, path: tuple[str | int, ...]) -> FieldProblem:

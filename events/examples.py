@@ -96,7 +96,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     },
     "unpin": {"command": "unpin", "group": "vip", "clients": ["1042"]},
     "list-groups": {"command": "list-groups", "limit": 100},
-    "show-group": {"command": "show-group", "group": "eu-companies"},
+    "show-group": {"command": "show-group", "group": "vip"},
     "list-members": {"command": "list-members", "group": "eu-companies", "limit": 1000},
     "show-client": {"command": "show-client", "client_id": "1042"},
     "history": {"command": "history", "client_id": "1042", "group": "eu-companies"},

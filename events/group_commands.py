@@ -72,7 +72,7 @@ class AutoAssignmentChange(AutoAssignment):
 
     schedule: Schedule = None
     """Cron, five fields. Whether there must be one is seen when it is applied."""
-    hold_leaves_over: HoldLeavesOverChange | None = None
+    hold_leaves_over: Annotated[HoldLeavesOverChange | None, none_is(None)] = None
     """None: a run is never held."""
 
     def applied_to(self, before: AutoAssignment) -> AutoAssignment:

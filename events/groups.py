@@ -134,9 +134,9 @@ class Part(BaseModel):
 class HoldLeavesOver(Part):
     """A run is held when it would take out more than both."""
 
-    percent: int | float = Field(default=10, ge=0, le=100)
+    percent: Annotated[int | float, Field(ge=0, le=100), none_is(10)] = 10
     """Of the group's members."""
-    count: int = Field(default=100, ge=0, le=2**31 - 1)
+    count: Annotated[int, Field(ge=0, le=2**31 - 1), none_is(100)] = 100
     """Clients."""
 
 
@@ -157,7 +157,7 @@ class AutoAssignment(Part):
     """A check takes out members that no longer match."""
     keep_manual: Switch = False
     """... but not those added by hand."""
-    hold_leaves_over: HoldLeavesOver | None = Field(default_factory=HoldLeavesOver)
+    hold_leaves_over: Annotated[HoldLeavesOver | None, none_is(None)] = Field(default_factory=HoldLeavesOver)
     """None: a run is never held."""
 
     @property

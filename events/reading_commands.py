@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from events.base import Command
@@ -53,6 +53,10 @@ def _unless_group(client_id: str | None, info: ValidationInfo) -> str | None:
 
 class History(Paged):
     """Lists the changes of a client, of a group, or of a client in a group."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["client_id"]}, {"required": ["group"]}]}
+    )
 
     group: MaybeId = None
     client_id: Annotated[MaybeId, AfterValidator(_unless_group), Field(validate_default=True)] = None

@@ -16,6 +16,7 @@ from events.base import Input
 from events.commands import COMMANDS
 from events.encode import SOURCE, TYPE
 from events.examples import EXAMPLES
+from events.result_examples import ANSWERS
 from events.results import RESULTS
 from events.topics import (
     ALL_TOPICS,
@@ -190,16 +191,20 @@ def _message(topic: Topic, name: str, schema: str, summary: str | None) -> Json:
         "bindings": {
             "kafka": {"key": {"type": "string", "description": topic.key}, "bindingVersion": "0.5.0"},
         },
-        "examples": [{"payload": EXAMPLES[name]}],
+        "examples": _examples(topic, name),
     }
     if topic in OUTPUTS:
         message["traits"] = [{"$ref": "#/components/messageTraits/emitted"}]
-        message["examples"][0]["headers"] = {
-            "ce_specversion": "1.0",
-            "ce_source": SOURCE + topic.name,
-            "ce_type": TYPE + topic.name,
-        }
     return message
+
+
+def _examples(topic: Topic, name: str) -> list[Json]:
+    if topic not in OUTPUTS:
+        return [{"payload": EXAMPLES[name]}]
+    headers = {"ce_specversion": "1.0", "ce_source": SOURCE + name, "ce_type": TYPE + name}
+    if topic is not GROUP_COMMAND_RESULTS:
+        return [{"payload": EXAMPLES[name], "headers": headers}]
+    return [{"name": command, "payload": answer, "headers": headers} for command, answer in ANSWERS.items()]
 
 
 def _emitted_headers() -> Json:
