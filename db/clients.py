@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from db.connections import AnyConnection
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
 _clients: Final = load("clients")
+_NOT_READ: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -45,12 +46,17 @@ class Membership(NamedTuple):
     """A client is in a group."""
 
     source: str
-    since: datetime
+    since: datetime | None
+    """When the client joined. None: it is in the database, and was not read, as nothing depends on it."""
     source_at: datetime
     """When it came to be by this source: the time of the record that said so."""
     cause: str
     actor: str | None = None
     reason: str | None = None
+
+
+_BY_RULE: Final = Membership("rule", None, _NOT_READ, "")
+"""Of a membership by rule only that it is there is read: nothing depends on the rest, and most are so."""
 
 
 @dataclass(slots=True)
@@ -100,7 +106,7 @@ async def lock(connection: AnyConnection, client_ids: Collection[str]) -> dict[s
 
 
 def _client(row: Record) -> Client:
-    *facts, said_at, said_order, otherwise, payers, verifications, memberships = row
+    *facts, said_at, said_order, otherwise, payers, verifications, by_rule, by_hand = row
     client = Client(*facts)
     if said_at is not None:
         stamps = client.stamps = dict.fromkeys(FACT_FIELDS, Stamp(said_at, said_order))
@@ -113,7 +119,9 @@ def _client(row: Record) -> Client:
         client.payers[payer_id] = Payer(status, active, deleted, Stamp(at, order))
     for method, *times in verifications or ():
         client.verifications[method] = Verification(*map(_stamp, times[::2], times[1::2]))
-    for group, *membership in memberships or ():
+    if by_rule:
+        client.memberships = dict.fromkeys(by_rule, _BY_RULE)
+    for group, *membership in by_hand or ():
         client.memberships[group] = Membership(*membership)
     return client
 

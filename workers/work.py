@@ -7,10 +7,10 @@ different in the end.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from db.clients import Client, Membership
 from db.log import HistoryRow
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from rules.ruleset import RuleSet
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """Why memberships change, as it goes into the history."""
 
     moment: Moment
@@ -51,8 +50,8 @@ class Touched:
     """Something was done to the memberships; it may have been undone."""
     row: bool = False
     deleted: bool = False
-    payers: set[str] = field(default_factory=set)
-    verifications: set[str] = field(default_factory=set)
+    payers: Set[str] = frozenset()
+    verifications: Set[str] = frozenset()
 
     def join(self, group: str, source: Source, said_at: datetime, cause: Cause) -> None:
         """Put the client into a group it is not in; back by rule into one just left: as if it stayed."""
@@ -181,7 +180,7 @@ class Work:
         changes = membership.source != Source.MANUAL
         touched.moved = True
         touched.client.memberships[group] = Membership(
-            Source.MANUAL.value, membership.since, said_at, cause.cause, cause.actor, cause.reason
+            Source.MANUAL.value, membership.since or cause.at, said_at, cause.cause, cause.actor, cause.reason
         )
         return changes
 

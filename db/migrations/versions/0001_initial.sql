@@ -344,13 +344,13 @@ CREATE TYPE membership_state AS (
     group_id text, source text, since timestamptz, source_at timestamptz, cause text, actor text, reason text
 );
 
--- Locks clients in the order of their ids (parted by newlines) and answers all that is kept of those that are there.
--- NO KEY, so that others can still refer to them.
+-- Locks clients in the order of their ids (parted by newlines) and answers all that is kept of those that are there;
+-- of memberships by rule, which are the most, only the groups. NO KEY, so that others can still refer to them.
 CREATE FUNCTION lock_clients(ids text) RETURNS TABLE (
     client_id text, registered_at timestamptz, deleted_at timestamptz, version bigint, country text, ip text,
     geoip_country text, geoip_build bigint, provider_id text, authorization_method text,
     request_parameters jsonb, said_at timestamptz, said_order bigint, said_otherwise jsonb,
-    payers payer_state[], verifications verification_state[], memberships membership_state[]
+    payers payer_state[], verifications verification_state[], by_rule text[], by_hand membership_state[]
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -368,10 +368,14 @@ BEGIN
            (SELECT array_agg((v.method, v.passed_at, v.passed_order, v.revoked_at, v.revoked_order, v.failed_at,
                               v.failed_order)::verification_state)
             FROM verifications AS v WHERE v.client_id = c.client_id),
-           (SELECT array_agg((m.group_id, m.source, m.since, m.source_at, m.cause, m.actor,
-                              m.reason)::membership_state)
-            FROM memberships AS m WHERE m.client_id = c.client_id)
+           m.by_rule, m.by_hand
     FROM clients AS c
+    CROSS JOIN LATERAL (
+        SELECT array_agg(m.group_id::text) FILTER (WHERE m.source = 'rule') AS by_rule,
+               array_agg((m.group_id, m.source, m.since, m.source_at, m.cause, m.actor, m.reason)::membership_state)
+                   FILTER (WHERE m.source <> 'rule') AS by_hand
+        FROM memberships AS m WHERE m.client_id = c.client_id
+    ) AS m
     WHERE c.client_id = ANY (locked);
 END $$;
 
