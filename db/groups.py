@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -121,11 +121,6 @@ async def find(connection: AnyConnection, group_id: str) -> StoredGroup | None:
         ),
     )
     return StoredGroup(group, row["version"], row["updated_at"], row["updated_by"])
-
-
-async def existing(connection: AnyConnection, group_ids: Collection[str]) -> set[str]:
-    """Which of these groups exist."""
-    return {row["group_id"] async for row in _groups.existing(connection, group_ids=list(group_ids))}
 
 
 async def store(connection: AnyConnection, stored: StoredGroup) -> None:

@@ -37,10 +37,6 @@ FROM conditions
 WHERE group_id = :group_id
 ORDER BY position;
 
--- name: existing
--- Which of these groups exist.
-SELECT group_id FROM groups WHERE group_id = ANY (:group_ids::text[]);
-
 -- name: store!
 -- Write a group.
 INSERT INTO groups (group_id, name, description, currency_rates, allow_service_suspension, allow_service_deletion,
