@@ -57,6 +57,19 @@ class Membership:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A client is held in a group or out of it, whatever the rules say (mission B6)."""
+
+    said_at: datetime
+    expires_at: datetime | None
+    cause: str
+    actor: str
+    reason: str | None
+    membership: Membership | None
+    """As what it holds the client in; None: it holds the client out."""
+
+
 @dataclass(slots=True)
 class Client:
     """All that is kept of one client. Mutable: a batch folds its events into it."""
@@ -77,12 +90,27 @@ class Client:
     payers: dict[str, Payer] = field(default_factory=dict)
     verifications: dict[str, Verification] = field(default_factory=dict)
     memberships: dict[str, Membership] = field(default_factory=dict)
+    """As they would be without pins."""
+    pins: dict[str, Pin] = field(default_factory=dict)
     new: bool = False
     """There is no row of it yet."""
 
+    @property
+    def memberships_in_force(self) -> dict[str, Membership]:
+        """The groups that the client is in, pins counted. Not to be changed."""
+        if not self.pins:
+            return self.memberships
+        in_force = {group: each for group, each in self.memberships.items() if group not in self.pins}
+        for group, pin in self.pins.items():
+            if pin.membership is not None:
+                in_force[group] = pin.membership
+        return in_force
+
 
 FACT_FIELDS: Final = ("country", "ip", "provider_id", "authorization_method", "request_parameters")
+_PIN: Final = "pin"
 _NEVER: Final = (None, None)
+_NOTHING: Final = (None,) * 6
 _MEMBERSHIP: Final = attrgetter("source", "since", "source_at", "cause", "actor", "reason")
 
 
@@ -113,6 +141,26 @@ def _said(client: Client) -> tuple[Stamp | None, dict[str, Any] | None]:
     ((shared, _),) = Counter(stamps.values()).most_common(1)
     others = {name: stamps.get(name) for name in FACT_FIELDS if stamps.get(name) != shared}
     return shared, {name: stamp and [stamp.at.isoformat(), stamp.order] for name, stamp in others.items()}
+
+
+def _add_membership(client: Client, row: Record, held: dict[tuple[str, str], Membership]) -> None:
+    """Rows of memberships come before those of pins; `held` keeps between them as what pins hold in."""
+    group = row["group_id"]
+    membership = row["source"] and Membership(*row[2:8])
+    if row["held_in"] is not None:
+        client.pins[group] = Pin(
+            row["said_at"],
+            row["expires_at"],
+            row["pin_cause"],
+            row["pin_actor"],
+            row["pin_reason"],
+            held[client.client_id, group] if row["held_in"] else None,
+        )
+    elif membership.source == _PIN:
+        held[client.client_id, group] = membership
+        return
+    if membership:
+        client.memberships[group] = membership
 
 
 def _input(client: Client) -> tuple[Any, ...]:
@@ -165,12 +213,11 @@ async def lock(connection: AnyConnection, client_ids: Collection[str]) -> dict[s
                 _stamp(row["revoked_at"], row["revoked_order"]),
                 _stamp(row["failed_at"], row["failed_order"]),
             )
+        held: dict[tuple[str, str], Membership] = {}
         async for row in _memberships.of_clients(connection, client_ids=ids):
-            if row["client_id"] not in clients:
-                continue
-            clients[row["client_id"]].memberships[row["group_id"]] = Membership(
-                row["source"], row["since"], row["source_at"], row["cause"], row["actor"], row["reason"]
-            )
+            client = clients.get(row["client_id"])
+            if client is not None:
+                _add_membership(client, row, held)
     for client_id in client_ids:
         if client_id not in clients:
             clients[client_id] = Client(client_id, new=True)
@@ -262,3 +309,42 @@ async def store_memberships(
                 (client_id, group_id, *_MEMBERSHIP(membership)) for client_id, group_id, membership in changed
             ],
         )
+
+
+async def store_pins(
+    connection: AnyConnection, changed: Collection[tuple[Client, str]], erased: Collection[tuple[str, str]]
+) -> None:
+    """Write the pins of locked clients on the named groups, with what is beneath them, and erase others."""
+    if erased:
+        await _memberships.erase_pins(
+            connection, client_ids=[key[0] for key in erased], group_ids=[key[1] for key in erased]
+        )
+    if changed:
+        rows = []
+        for client, group in changed:
+            pin, beneath = client.pins[group], client.memberships.get(group)
+            rows.append(
+                (
+                    client.client_id,
+                    group,
+                    pin.membership is not None,
+                    pin.said_at,
+                    pin.expires_at,
+                    pin.cause,
+                    pin.actor,
+                    pin.reason,
+                    *(_MEMBERSHIP(beneath) if beneath is not None else _NOTHING),
+                )
+            )
+        await _memberships.store_pins(connection, pins=rows)
+
+
+async def expired_pins(connection: AnyConnection, now: datetime, limit: int) -> set[str]:
+    """Some clients that have pins that have expired, at most `limit`."""
+    return {row["client_id"] async for row in _memberships.expired_pins(connection, now=now, limit=limit)}
+
+
+async def next_expiry(connection: AnyConnection) -> datetime | None:
+    """When the next pin expires; None where none does."""
+    expiry: datetime | None = await _memberships.next_expiry(connection)
+    return expiry

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -53,6 +53,8 @@ class StoredGroup:
     version: int
     updated_at: datetime
     updated_by: str
+    state: str = "active"
+    """`active`, `deleting` (its members are leaving) or `deleted`. Made again, its version goes on."""
 
 
 _FIELDS: Final = tuple(name for name in Group.__dataclass_fields__ if name != "conditions")
@@ -93,22 +95,20 @@ async def hold_rules_alone(connection: AnyConnection) -> None:
     await _groups.lock_rules(connection, namespace=locks.NAMESPACE, lock=locks.RULES)
 
 
-async def rules_since(connection: AnyConnection, version: int) -> list[GroupRules]:
-    """The rules of the groups written after `version` of the rule set (0 = of all)."""
+async def rules_since(connection: AnyConnection, version: int) -> tuple[list[GroupRules], list[str]]:
+    """The rules of the groups written after `version` of the rule set (0 = of all); and who is gone."""
     conditions: dict[str, list[Condition]] = {}
     async for row in _groups.conditions_since(connection, version=version):
         conditions.setdefault(row["group_id"], []).append(_condition(row))
-    return [
-        GroupRules(
-            row["group_id"],
-            tuple(conditions.get(row["group_id"], ())),
-            row["upon_registration"],
-            row["upon_change"],
-            row["exclude"],
-            row["keep_manual"],
-        )
-        async for row in _groups.groups_since(connection, version=version)
-    ]
+    present, gone = [], []
+    async for row in _groups.groups_since(connection, version=version):
+        group = row["group_id"]
+        if row["state"] != "active":
+            gone.append(group)
+            continue
+        switches = (row["upon_registration"], row["upon_change"], row["exclude"], row["keep_manual"])
+        present.append(GroupRules(group, tuple(conditions.get(group, ())), *switches))
+    return present, gone
 
 
 async def find(connection: AnyConnection, group_id: str) -> StoredGroup | None:
@@ -122,12 +122,12 @@ async def find(connection: AnyConnection, group_id: str) -> StoredGroup | None:
             [_condition(each) async for each in _groups.conditions(connection, group_id=group_id)]
         ),
     )
-    return StoredGroup(group, row["version"], row["updated_at"], row["updated_by"])
+    return StoredGroup(group, row["version"], row["updated_at"], row["updated_by"], row["state"])
 
 
-async def existing(connection: AnyConnection, group_ids: Collection[str]) -> set[str]:
-    """Which of these groups exist."""
-    return {row["group_id"] async for row in _groups.existing(connection, group_ids=list(group_ids))}
+async def names(connection: AnyConnection) -> list[str]:
+    """The ids of all groups."""
+    return [row["group_id"] async for row in _groups.names(connection)]
 
 
 async def store(connection: AnyConnection, stored: StoredGroup) -> None:
@@ -144,6 +144,34 @@ async def store(connection: AnyConnection, stored: StoredGroup) -> None:
     )
     await _groups.erase_conditions(connection, group_id=group.group_id)
     await _groups.store_condition(connection, _condition_rows(group.group_id, group.conditions))
+
+
+async def set_state(
+    connection: AnyConnection, group: StoredGroup, state: str, *, now: datetime, actor: str
+) -> StoredGroup:
+    """Begin or end the deletion of a group. The rules must be held alone to begin it.
+
+    At its end its conditions go. A group that is made again goes on with its version.
+    """
+    changed = replace(group, state=state, updated_at=now, updated_by=actor)
+    await _groups.set_state(
+        connection,
+        group_id=group.group.group_id,
+        state=state,
+        version=changed.version,
+        updated_at=now,
+        updated_by=actor,
+        rules_version=await _groups.raise_rules_version(connection),
+    )
+    if state == "deleted":
+        await _groups.erase_conditions(connection, group_id=group.group.group_id)
+    return changed
+
+
+async def members_and_pinned(connection: AnyConnection, group_id: str, limit: int) -> list[str]:
+    """Those who are in a group or pinned to it, at most `limit`."""
+    rows = _groups.members_and_pinned(connection, group_id=group_id, limit=limit)
+    return [row["client_id"] async for row in rows]
 
 
 def _condition_rows(group_id: str, conditions: Sequence[Condition]) -> list[dict[str, Any]]:

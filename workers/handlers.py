@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING, cast
 
 import asyncpg
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from db import clients, log, positions
 from db.connections import AnyConnection
-from db.errors import is_transient
 from db.log import Outgoing
 from events.decode import InputEvent, decode
 from events.providers import ProviderChanged
@@ -30,6 +28,7 @@ from workers.batches import Batch, Outcome, Slice, halves, singles
 from workers.burial import buried
 from workers.folding import CLIENT_EVENTS, ClientEvent, LookUp
 from workers.provider_events import take_provider
+from workers.transactions import persist
 from workers.usage_events import take_usage
 from workers.work import Work
 
@@ -152,16 +151,7 @@ class BatchHandler:
             return await self._persist(batch, bury)
 
     async def _persist(self, batch: Batch, take: Take) -> set[tuple[str, int]]:
-        """Try until the database takes it; raises what is not transient."""
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception(is_transient),
-            wait=wait_random_exponential(multiplier=0.05, max=self._settings.longest_wait_s),
-            before_sleep=_say_retry,
-            reraise=True,
-        ):
-            with attempt:
-                return await self._once(batch, take)
-        raise AssertionError("retried without end")
+        return await persist(lambda: self._once(batch, take), longest_wait_s=self._settings.longest_wait_s)
 
     async def _once(self, batch: Batch, take: Take) -> set[tuple[str, int]]:
         appended = False
@@ -227,8 +217,3 @@ class BatchHandler:
         if not self._settings.trace_inputs:
             return []
         return [(record.topic, record.partition, record.offset) for record in records]
-
-
-def _say_retry(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome is not None else None
-    logger.warning("database is away, trying again", attempt=state.attempt_number, error=repr(error))

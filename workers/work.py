@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from db import clients as clients_table
-from db.clients import Client, Membership
+from db.clients import Client, Membership, Pin
 from db.log import HistoryRow
 from rules.membership import check
 from rules.model import Moment, Source
@@ -45,7 +45,10 @@ class Touched:
     """A locked client, and what became of it since."""
 
     client: Client
-    memberships_before: dict[str, Membership]
+    memberships_before: dict[str, Membership] = field(init=False)
+    """Without pins."""
+    in_force_before: dict[str, Membership] = field(init=False)
+    """With them."""
     causes: dict[str, Cause] = field(default_factory=dict)
     """Group -> what decided last about its membership."""
     moved: bool = False
@@ -54,6 +57,15 @@ class Touched:
     deleted: bool = False
     payers: set[str] = field(default_factory=set)
     verifications: set[str] = field(default_factory=set)
+    pins: set[str] = field(default_factory=set)
+    """Groups whose pin is to be written, or erased where there is none any more."""
+
+    def __post_init__(self) -> None:
+        """Keep how it was."""
+        self.memberships_before = dict(self.client.memberships)
+        self.in_force_before = (
+            self.client.memberships_in_force if self.client.pins else self.memberships_before
+        )
 
     def join(self, group: str, source: Source, said_at: datetime, cause: Cause) -> None:
         """Put the client into a group it is not in; back by rule into one just left: as if it stayed."""
@@ -70,12 +82,45 @@ class Touched:
         self.causes[group] = cause
         self.moved = True
 
+    def pin(self, group: str, pin: Pin, cause: Cause) -> None:
+        """Hold the client in or out of a group; takes the place of a pin that is there."""
+        self.client.pins[group] = pin
+        self.pins.add(group)
+        self.causes[group] = cause
+        self.moved = True
+
+    def unpin(self, group: str, cause: Cause) -> None:
+        """Take a pin away; what is beneath it counts again."""
+        del self.client.pins[group]
+        self.pins.add(group)
+        self.causes[group] = cause
+        self.moved = True
+
+    def drain(self, group: str, cause: Cause) -> bool:
+        """Take away all that ties the client to a group; answers whether it was in it."""
+        was_in = group in self.client.memberships_in_force
+        if group in self.client.pins:
+            self.unpin(group, cause)
+        if group in self.client.memberships:
+            self.leave(group, cause)
+        return was_in
+
     def said_memberships(self) -> list[tuple[str, Membership]]:
-        """The memberships that are not as they were: joined, or said by another source or anew."""
-        before = self.memberships_before
+        """The memberships in force that are not as they were: joined, or said by another source or anew."""
+        before = self.in_force_before
         return [
-            (group, now) for group, now in self.client.memberships.items() if now is not before.get(group)
+            (group, now)
+            for group, now in self.client.memberships_in_force.items()
+            if now is not before.get(group)
         ]
+
+    def said_pins(self) -> Iterator[str]:
+        """The groups of pins that are not as they were, or have something else beneath them."""
+        for group in self.client.pins:
+            if group in self.pins or self.client.memberships.get(group) is not self.memberships_before.get(
+                group
+            ):
+                yield group
 
     def was_deleted_after(self, said_at: datetime) -> bool:
         """Whether what was said then is ignored, since the client was deleted later."""
@@ -98,9 +143,7 @@ class Work:
     def __init__(self, clients: Mapping[str, Client], rules: RuleSet) -> None:
         """`clients` are locked by the transaction, and `rules` held, until it ends."""
         self._rules = rules
-        self._touched = {
-            client_id: Touched(client, dict(client.memberships)) for client_id, client in clients.items()
-        }
+        self._touched = {client_id: Touched(client) for client_id, client in clients.items()}
 
     def __getitem__(self, client_id: str) -> Touched:
         """One of the clients. Raises KeyError for one that is not locked."""
@@ -162,6 +205,9 @@ class Work:
             said_later = deleted_at is not None and membership.source_at > deleted_at
             if not (membership.source == Source.MANUAL and said_later):
                 touched.leave(group, cause)
+        for group, pin in list(touched.client.pins.items()):
+            if deleted_at is None or pin.said_at <= deleted_at:
+                touched.unpin(group, cause)
 
     def put_in(self, client_id: str, group: str, said_at: datetime, cause: Cause) -> bool:
         """Put a client into a group by hand (mission M1-M3); answers whether that changed anything.
@@ -194,6 +240,19 @@ class Work:
         touched.leave(group, cause)
         return True
 
+    def unpin(self, client_id: str, group: str, cause: Cause) -> None:
+        """Take a pin away. What is beneath counts again: a membership by hand, else what a check makes of it.
+
+        Where the check does not know, what is beneath stays as it is.
+        """
+        touched = self._touched[client_id]
+        touched.unpin(group, cause)
+        membership = touched.client.memberships.get(group)
+        bit = self._rules.bit(group)
+        is_manual = membership is not None and membership.source == Source.MANUAL
+        if bit is not None and not is_manual and touched.client.registered_at is not None:
+            self._check(touched, 1 << bit, cause)
+
     async def store(self, connection: AnyConnection) -> tuple[list[HistoryRow], list[str]]:
         """Write what is different now, all but the log.
 
@@ -207,11 +266,13 @@ class Work:
         created: list[Client] = []
         facts: list[Client] = []
         versions: list[Client] = []
+        pinned: list[tuple[Client, str]] = []
+        unpinned: list[tuple[str, str]] = []
         for client_id, touched in self._touched.items():
             rows = list(_history_of(touched)) if touched.moved else []
             said = touched.said_memberships() if touched.moved else []
             changed += [(client_id, group, membership) for group, membership in said]
-            before = touched.memberships_before
+            before = touched.in_force_before
             erased += [(client_id, row.group_id) for row in rows if not row.joined]
             if rows:
                 history += rows
@@ -220,6 +281,9 @@ class Work:
                     versions.append(touched.client)
             elif touched.deleted or any(before[group].source != now.source for group, now in said):
                 snapshots.append(client_id)
+            if touched.moved and (touched.client.pins or touched.pins):
+                pinned += [(touched.client, group) for group in touched.said_pins()]
+                unpinned += [(client_id, group) for group in touched.pins - touched.client.pins.keys()]
             if touched.client.new:
                 created.append(touched.client)
             elif touched.row:
@@ -232,12 +296,20 @@ class Work:
             connection, *_written(self._touched.values(), "verifications")
         )
         await clients_table.store_memberships(connection, changed, erased)
+        await clients_table.store_pins(connection, pinned, unpinned)
         return history, snapshots
+
+
+def held_in(touched: Touched, group: str, said_at: datetime, cause: Cause) -> Membership:
+    """The membership by which a pin holds a client in: since it is in, if it is."""
+    now = touched.client.memberships_in_force.get(group)
+    since = cause.at if now is None else now.since
+    return Membership(Source.PIN.value, since, said_at, cause.cause, cause.actor, cause.reason)
 
 
 def _history_of(touched: Touched) -> Iterator[HistoryRow]:
     """The net joins and leaves, each with what decided last about it; leaves first."""
-    client, before, after = touched.client, touched.memberships_before, touched.client.memberships
+    client, before, after = touched.client, touched.in_force_before, touched.client.memberships_in_force
     version = client.version
     left = [group for group in before if group not in after]
     joined = [group for group in after if group not in before]

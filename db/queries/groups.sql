@@ -16,7 +16,7 @@ UPDATE rule_set SET version = version + 1 RETURNING version;
 
 -- name: groups_since
 -- The rules of groups written after a version of the rule set.
-SELECT group_id, upon_registration, coalesce(upon_change, upon_registration OR periodic) AS upon_change,
+SELECT group_id, state, upon_registration, coalesce(upon_change, upon_registration OR periodic) AS upon_change,
        exclude, keep_manual
 FROM groups
 WHERE rules_version > :version
@@ -41,9 +41,23 @@ FROM conditions
 WHERE group_id = :group_id
 ORDER BY position;
 
--- name: existing
--- Which of these groups exist.
-SELECT group_id FROM groups WHERE group_id = ANY (:group_ids::text[]);
+-- name: names
+-- The ids of all groups.
+SELECT group_id FROM groups WHERE state = 'active';
+
+-- name: set_state!
+-- Begin or end the deletion of a group.
+UPDATE groups
+SET state = :state, rules_version = :rules_version, updated_at = :updated_at, updated_by = :updated_by,
+    version = :version
+WHERE group_id = :group_id;
+
+-- name: members_and_pinned
+-- Some of those who are in a group or pinned to it.
+SELECT client_id FROM memberships WHERE group_id = :group_id
+UNION
+SELECT client_id FROM pins WHERE group_id = :group_id
+LIMIT :limit;
 
 -- name: store!
 -- Write a group.
@@ -74,7 +88,8 @@ SET name = excluded.name,
     version = excluded.version,
     updated_at = excluded.updated_at,
     updated_by = excluded.updated_by,
-    rules_version = excluded.rules_version;
+    rules_version = excluded.rules_version,
+    state = 'active';
 
 -- name: erase_conditions!
 -- Erase the conditions of a group, before others take their place.
