@@ -8,6 +8,9 @@ _TRANSIENT: Final = (
     OSError,  # refused, reset, unreachable; also the timeouts of asyncio and of asyncpg's commands
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,  # the connection was closed under a statement
+    # asyncpg between the server's farewell and the end of the connection
+    # (https://github.com/MagicStack/asyncpg/issues/784).
+    asyncpg.InternalClientError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.LockNotAvailableError,
