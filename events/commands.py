@@ -1,4 +1,4 @@
-"""Commands of operators: one class for each, and how a record becomes one.
+"""Commands of operators: the list of them, and how a record becomes one.
 
 A command that is malformed is answered, with every error in it at once; only what is no JSON object at all is
 a dead letter. A new command is one more class in `COMMANDS`.
@@ -6,26 +6,59 @@ a dead letter. A new command is one more class in `COMMANDS`.
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, ClassVar
+from datetime import datetime, timedelta
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from events import written
+from events.base import COMMAND_ID_MAX, CONSOLE, Command
 from events.conditions import Condition
 from events.decode import MAX_AHEAD
-from events.fields import GroupId, Id, MaybeText, maybe_label
-from events.groups import Group
+from events.fields import GroupId, maybe_label
+from events.group_commands import ChangeGroup, DeleteGroup, InvalidChange, PutGroup
+from events.membership_commands import AddMembers, Pin, RemoveMembers, SetClientGroups, Unpin
 from events.problems import path_of, problems, unreadable
+from events.reading_commands import (
+    History,
+    ListGroups,
+    ListMembers,
+    ListRuns,
+    Paged,
+    ShowClient,
+    ShowGroup,
+    ShowRun,
+)
 from events.record import FieldProblem, InvalidRecord, Record
 from events.suggestions import SHOWN_MAX, did_you_mean, unknown_fields
+from events.upkeep_commands import ReplayDeadLetters, Snapshot
 from events.wire import read_time, unwrap
 
-CLIENTS_MAX = 10_000
-"""Clients in one command; the command line splits longer lists."""
-COMMAND_ID_MAX = 200
-CONSOLE = "console"
-"""The actor of a command that names none."""
+__all__ = [
+    "COMMANDS",
+    "AddMembers",
+    "ChangeGroup",
+    "Command",
+    "DeleteGroup",
+    "History",
+    "InvalidChange",
+    "InvalidCommand",
+    "ListGroups",
+    "ListMembers",
+    "ListRuns",
+    "Paged",
+    "Pin",
+    "PutGroup",
+    "RemoveMembers",
+    "ReplayDeadLetters",
+    "SetClientGroups",
+    "ShowClient",
+    "ShowGroup",
+    "ShowRun",
+    "Snapshot",
+    "Unpin",
+    "decode_command",
+]
 
 
 class InvalidCommand(Exception):  # noqa: N818 - named as InvalidRecord is
@@ -62,84 +95,24 @@ class InvalidCommand(Exception):  # noqa: N818 - named as InvalidRecord is
         return self.id or self.cause
 
 
-class Command(BaseModel):
-    """What all commands have, and where this one came from."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, use_attribute_docstrings=True)
-    nested: ClassVar[Mapping[str, type[BaseModel]]] = {}
-
-    command: str
-    id: Annotated[str | None, maybe_label(COMMAND_ID_MAX)] = None
-    """One that was done already is answered again and does nothing."""
-    actor: Annotated[str, maybe_label(COMMAND_ID_MAX), AfterValidator(lambda value: value or CONSOLE)] = (
-        CONSOLE
-    )
-    reason: MaybeText = None
-
-    _cause: str = PrivateAttr(default="")
-    _time: datetime = PrivateAttr(default=datetime.min.replace(tzinfo=UTC))
-    _warnings: tuple[FieldProblem, ...] = PrivateAttr(default=())
-
-    @property
-    def command_id(self) -> str:
-        """Its `id`, else `topic/partition/offset`."""
-        return self.id or self._cause
-
-    @property
-    def cause(self) -> str:
-        """`topic/partition/offset` of its record."""
-        return self._cause
-
-    @property
-    def time(self) -> datetime:
-        """When it was given, in UTC: `ce_time`, else the record's timestamp."""
-        return self._time
-
-    @property
-    def warnings(self) -> tuple[FieldProblem, ...]:
-        """What is ignored in it: fields that are not known."""
-        return self._warnings
-
-
-class PutGroup(Command, Group):
-    """Creates a group or replaces all of it. Is a `Group` itself."""
-
-    nested: ClassVar[Mapping[str, type[BaseModel]]] = Group.nested
-
-    if_version: Annotated[int, Field(ge=0)] | None = None
-    """Refuse unless the group has this version; 0: unless there is none."""
-
-    @property
-    def definition(self) -> Group:
-        """The group alone."""
-        return Group.model_construct(
-            self.model_fields_set & Group.model_fields.keys(),
-            **{name: getattr(self, name) for name in Group.model_fields},
-        )
-
-
-def _folded(clients: list[str]) -> list[str]:
-    return list(dict.fromkeys(clients))
-
-
-class _Members(Command):
-    group: GroupId
-    clients: Annotated[list[Id], Field(min_length=1, max_length=CLIENTS_MAX), AfterValidator(_folded)]
-    """Each once, in the order given."""
-
-
-class AddMembers(_Members):
-    """Puts clients into a group by hand."""
-
-
-class RemoveMembers(_Members):
-    """Takes clients out of a group by hand."""
-
-
 COMMANDS: Mapping[str, type[Command]] = {
     "put-group": PutGroup,
+    "change-group": ChangeGroup,
+    "delete-group": DeleteGroup,
     "add-members": AddMembers,
     "remove-members": RemoveMembers,
+    "set-client-groups": SetClientGroups,
+    "pin": Pin,
+    "unpin": Unpin,
+    "list-groups": ListGroups,
+    "show-group": ShowGroup,
+    "list-members": ListMembers,
+    "show-client": ShowClient,
+    "history": History,
+    "list-runs": ListRuns,
+    "show-run": ShowRun,
+    "replay-dead-letters": ReplayDeadLetters,
+    "snapshot": Snapshot,
 }
 _LABEL = TypeAdapter[str | None](Annotated[str | None, maybe_label(COMMAND_ID_MAX)])
 _GROUP = TypeAdapter[str](GroupId)
@@ -160,6 +133,8 @@ def decode_command(record: Record, *, now: datetime, max_ahead: timedelta = MAX_
         raise InvalidRecord("wrong_type", "expected a JSON object")
 
     errors = _unstorable(given)
+    if errors:
+        given = _without_unstorable_names(given)
     name = given.get("command")
     model = COMMANDS.get(name.lower()) if isinstance(name, str) else None
     command: Command | None = None
@@ -167,7 +142,7 @@ def decode_command(record: Record, *, now: datetime, max_ahead: timedelta = MAX_
         errors.append(_unknown_command(name))
     else:
         try:
-            command = model.model_validate(given | {"command": str(name).lower()})
+            command = model.model_validate(given | {"command": str(name).lower()}, context={"now": now})
         except ValidationError as exc:
             said = {error.path for error in errors}
             errors += (problem for problem in problems(exc) if problem.path not in said)
@@ -183,7 +158,7 @@ def decode_command(record: Record, *, now: datetime, max_ahead: timedelta = MAX_
             id=_readable(_LABEL, given.get("id")),
             group=_readable(_GROUP, given.get("group")),
             actor=_readable(_LABEL, given.get("actor")) or CONSOLE,
-            warnings=tuple(warning for warning in warnings if _clean(warning.path)),
+            warnings=warnings,
             conditions=tuple(_readable_conditions(given.get("conditions"))),
         )
     command._cause, command._time, command._warnings = record.cause, time, warnings  # noqa: SLF001
@@ -245,6 +220,13 @@ def _unstorable(value: object, path: tuple[str | int, ...] = ()) -> list[FieldPr
         for index, item in enumerate(value):
             found += _unstorable(item, (*path, index))
     return found
+
+
+def _without_unstorable_names(value: Any) -> Any:
+    """They are said to be wrong, and must not come up again in the path of a problem or a warning."""
+    if isinstance(value, dict):
+        return {name: _without_unstorable_names(item) for name, item in value.items() if _clean(name)}
+    return list(map(_without_unstorable_names, value)) if isinstance(value, list) else value
 
 
 def _unstorable_text(text: str, path: tuple[str | int, ...]) -> FieldProblem:

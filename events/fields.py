@@ -54,17 +54,17 @@ def _id() -> UnionSchema:
     )
 
 
-_ID_JSON: dict[str, Any] = {
-    "anyOf": [
-        {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": ID_MAX,
-            "pattern": r"^[^\u0000-\u001f\u007f-\u009f]+$",
-        },
-        {"type": "integer"},
-    ]
-}
+def _short_json(limit: int) -> dict[str, Any]:
+    pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"
+    return {
+        "anyOf": [
+            {"type": "string", "minLength": 1, "maxLength": limit, "pattern": pattern},
+            {"type": "integer"},
+        ]
+    }
+
+
+_ID_JSON = _short_json(ID_MAX)
 Id = Annotated[str, Kind(_id, _ID_JSON, out={"type": "string"})]
 MaybeId = Annotated[str | None, Kind(lambda: maybe(_id()), maybe_json(_ID_JSON))]
 ClientId: TypeAlias = Id
@@ -254,4 +254,4 @@ def maybe_label(limit: int) -> Kind:
             core_schema.no_info_after_validator_function(_decimal, core_schema.int_schema(strict=True)),
         )
 
-    return Kind(lambda: maybe(schema()), maybe_json({**_ID_JSON, "maxLength": limit}))
+    return Kind(lambda: maybe(schema()), maybe_json(_short_json(limit)))

@@ -22,6 +22,7 @@ from pydantic_core import PydanticCustomError
 from events import written
 from events.conditions import Condition
 from events.fields import GroupId
+from events.kinds import none_is
 from events.suggestions import did_you_mean
 
 NAME_MAX = 255
@@ -36,13 +37,8 @@ def _error(code: str, message: str) -> PydanticCustomError:
     return PydanticCustomError(code, "{message}", {"message": message})
 
 
-def _none_is(default: object) -> BeforeValidator:
-    """`null` and `""` say none, that is: the default."""
-    return BeforeValidator(lambda value: default if value is None or value == "" else value)
-
-
-Switch = Annotated[bool, _none_is(False)]
-MaybeSwitch = Annotated[bool | None, _none_is(None)]
+Switch = Annotated[bool, none_is(False)]
+MaybeSwitch = Annotated[bool | None, none_is(None)]
 
 
 def _cron(text: str) -> str:
@@ -122,6 +118,12 @@ def _not_blank(text: str) -> str:
     return text
 
 
+Name = Annotated[str, Field(max_length=NAME_MAX), AfterValidator(_not_blank)]
+Description = Annotated[str, Field(max_length=DESCRIPTION_MAX), none_is("")]
+Conditions = Annotated[list[Condition], Field(max_length=CONDITIONS_MAX), none_is([])]
+Schedule = Annotated[Annotated[str, AfterValidator(_cron)] | None, none_is(None)]
+
+
 class Part(BaseModel):
     """A part of a group. Unknown fields are ignored here, and warned of where a command is read."""
 
@@ -132,9 +134,9 @@ class Part(BaseModel):
 class HoldLeavesOver(Part):
     """A run is held when it would take out more than both."""
 
-    percent: int | float = Field(default=10, ge=0, le=100)
+    percent: Annotated[int | float, Field(ge=0, le=100), none_is(10)] = 10
     """Of the group's members."""
-    count: int = Field(default=100, ge=0, le=2**31 - 1)
+    count: Annotated[int, Field(ge=0, le=2**31 - 1), none_is(100)] = 100
     """Clients."""
 
 
@@ -147,20 +149,15 @@ class AutoAssignment(Part):
     upon_change: MaybeSwitch = None
     """None: on where `upon_registration` or `periodic` is."""
     periodic: Switch = False
-    schedule: Annotated[
-        Annotated[str, AfterValidator(_cron)] | None,
-        _none_is(None),
-        AfterValidator(_scheduled),
-        Field(validate_default=True),
-    ] = None
+    schedule: Annotated[Schedule, AfterValidator(_scheduled), Field(validate_default=True)] = None
     """Cron, five fields; required where `periodic` is on."""
-    timezone: Annotated[str, AfterValidator(_zone), _none_is("UTC")] = "UTC"
+    timezone: Annotated[str, AfterValidator(_zone), none_is("UTC")] = "UTC"
     """IANA name; the schedule is read in it."""
     exclude: Switch = False
     """A check takes out members that no longer match."""
     keep_manual: Switch = False
     """... but not those added by hand."""
-    hold_leaves_over: HoldLeavesOver | None = Field(default_factory=HoldLeavesOver)
+    hold_leaves_over: Annotated[HoldLeavesOver | None, none_is(None)] = Field(default_factory=HoldLeavesOver)
     """None: a run is never held."""
 
     @property
@@ -180,14 +177,12 @@ class Group(Part):
     }
 
     group: GroupId
-    name: Annotated[str, Field(max_length=NAME_MAX), AfterValidator(_not_blank)]
-    description: Annotated[str, Field(max_length=DESCRIPTION_MAX), _none_is("")] = ""
+    name: Name
+    description: Description = ""
     currency_rates: Rates = Field(default_factory=dict)
     """Exact decimals as text, by pair of ISO 4217 currencies."""
     allow_service_suspension: Switch = False
     allow_service_deletion: Switch = False
     ignore_service_limit: Switch = False
-    auto_assignment: Annotated[AutoAssignment, _none_is({})] = Field(default_factory=AutoAssignment)
-    conditions: Annotated[list[Condition], Field(max_length=CONDITIONS_MAX), _none_is([])] = Field(
-        default_factory=list
-    )
+    auto_assignment: Annotated[AutoAssignment, none_is({})] = Field(default_factory=AutoAssignment)
+    conditions: Conditions = Field(default_factory=list)

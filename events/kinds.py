@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 from pydantic_core.core_schema import UnionSchema
 
@@ -55,3 +55,8 @@ def maybe(schema: UnionSchema) -> CoreSchema:
 def maybe_json(json: dict[str, Any]) -> dict[str, Any]:
     """The JSON Schema of what `maybe` accepts."""
     return {"anyOf": [json, {"type": "null"}, {"const": ""}]}
+
+
+def none_is(default: object) -> BeforeValidator:
+    """`null` and `""` say none, that is: the default."""
+    return BeforeValidator(lambda value: default if value is None or value == "" else value)

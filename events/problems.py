@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails
 
 from events import written
 from events.record import FieldProblem, InvalidRecord
+from events.suggestions import SHOWN_MAX
 
 _MESSAGES: Mapping[str, tuple[str, str]] = {
     "model_type": ("wrong_type", "expected a JSON object"),
@@ -48,7 +49,14 @@ def _problem(found: ErrorDetails) -> FieldProblem:
         message = "is required"
     elif (known := _MESSAGES.get(code)) and "message" not in context and "limit" not in context:
         code, message = known[0], known[1].format(**context)
-    return FieldProblem(code, path_of(found["loc"]), message)
+    return FieldProblem(code, path_of(_steps(found["loc"])), message)
+
+
+def _steps(location: Sequence[str | int]) -> list[str | int]:
+    """Names in an object may be as long as anything; pydantic marks one that is wrong itself by `[key]`."""
+    if location and location[-1] == "[key]":
+        location = location[:-1]
+    return [step[:SHOWN_MAX] if isinstance(step, str) else step for step in location]
 
 
 def unreadable(value: bytes) -> InvalidRecord:

@@ -16,7 +16,17 @@ from events.base import Input
 from events.commands import COMMANDS
 from events.encode import SOURCE, TYPE
 from events.examples import EXAMPLES
-from events.topics import ALL_TOPICS, GROUP_COMMANDS, INPUTS, OUTPUTS, RELAY_POSITION, Topic
+from events.result_examples import ANSWERS
+from events.results import RESULTS
+from events.topics import (
+    ALL_TOPICS,
+    GROUP_COMMAND_RESULTS,
+    GROUP_COMMANDS,
+    INPUTS,
+    OUTPUTS,
+    RELAY_POSITION,
+    Topic,
+)
 
 Json = dict[str, Any]
 FOLDER = Path("docs/contracts")
@@ -37,7 +47,10 @@ def json_schema(topic: Topic) -> Json | None:
         return _commands_schema(topic)
     if topic.model is None:
         return None
-    return {"$schema": DIALECT, "$id": schema_file(topic), **_of_model(topic.model)}
+    schema = _of_model(topic.model)
+    if topic is GROUP_COMMAND_RESULTS:
+        schema = _with_results(schema)
+    return {"$schema": DIALECT, "$id": schema_file(topic), **schema}
 
 
 def _of_model(model: type[BaseModel]) -> Json:
@@ -67,6 +80,26 @@ def _commands_schema(topic: Topic) -> Json:
         "oneOf": [{"$ref": f"#/$defs/{name}"} for name in COMMANDS],
         "$defs": dict(sorted(definitions.items())),
     }
+
+
+def _with_results(schema: Json) -> Json:
+    """What `result` holds depends on the command that was done."""
+    definitions: Json = schema["$defs"]
+    for model in RESULTS.values():
+        result = _of_model(model)
+        definitions |= result.pop("$defs", {})
+        definitions[model.__name__] = result
+    cases = [
+        {
+            "if": {"properties": {"command": {"const": name}, "status": {"const": "done"}}},
+            "then": {
+                "properties": {"result": {"$ref": f"#/$defs/{model.__name__}"}},
+                "required": ["result"],
+            },
+        }
+        for name, model in RESULTS.items()
+    ]
+    return schema | {"$defs": dict(sorted(definitions.items())), "allOf": cases}
 
 
 def _plain(schema: Any) -> Any:
@@ -158,16 +191,20 @@ def _message(topic: Topic, name: str, schema: str, summary: str | None) -> Json:
         "bindings": {
             "kafka": {"key": {"type": "string", "description": topic.key}, "bindingVersion": "0.5.0"},
         },
-        "examples": [{"payload": EXAMPLES[name]}],
+        "examples": _examples(topic, name),
     }
     if topic in OUTPUTS:
         message["traits"] = [{"$ref": "#/components/messageTraits/emitted"}]
-        message["examples"][0]["headers"] = {
-            "ce_specversion": "1.0",
-            "ce_source": SOURCE + topic.name,
-            "ce_type": TYPE + topic.name,
-        }
     return message
+
+
+def _examples(topic: Topic, name: str) -> list[Json]:
+    if topic not in OUTPUTS:
+        return [{"payload": EXAMPLES[name]}]
+    headers = {"ce_specversion": "1.0", "ce_source": SOURCE + name, "ce_type": TYPE + name}
+    if topic is not GROUP_COMMAND_RESULTS:
+        return [{"payload": EXAMPLES[name], "headers": headers}]
+    return [{"name": command, "payload": answer, "headers": headers} for command, answer in ANSWERS.items()]
 
 
 def _emitted_headers() -> Json:

@@ -1,33 +1,19 @@
-"""contracts.md, *Commands*: put-group, add-members, remove-members, and how a malformed one is answered."""
+"""contracts.md, *Commands*: what all have, put-group, and how a malformed one is answered."""
 
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from events.commands import AddMembers, Command, InvalidCommand, PutGroup, RemoveMembers, decode_command
+from events.commands import COMMANDS, AddMembers, PutGroup, RemoveMembers
 from events.examples import EXAMPLES
 from events.groups import Group
 from events.record import FieldProblem
-from tests.contract.records import NOW, RECORD_TIME, record
+from tests.contract.commands import read, refused, wrong
+from tests.contract.records import NOW, RECORD_TIME
 
 PUT: dict[str, Any] = {"command": "put-group", "group": "vip", "name": "Our best"}
 ADD: dict[str, Any] = {"command": "add-members", "group": "vip", "clients": ["1"]}
-
-
-def read(value: object, **more: Any) -> Command:
-    return decode_command(record("group-commands", value, **more), now=NOW)
-
-
-def refused(value: object, **more: Any) -> InvalidCommand:
-    with pytest.raises(InvalidCommand) as caught:
-        read(value, **more)
-    return caught.value
-
-
-def wrong(value: object) -> dict[str, str]:
-    """Code by path."""
-    return {error.path: error.code for error in refused(value).errors}
 
 
 def test_the_examples_are_read() -> None:
@@ -47,6 +33,92 @@ def test_the_examples_are_read() -> None:
     assert isinstance(remove, RemoveMembers)
     assert (remove.clients, remove.reason) == (["1042"], "asked")
     assert [put.warnings, add.warnings, remove.warnings] == [(), (), ()]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_an_example(name: str) -> None:
+    command = read(EXAMPLES[name])
+    assert type(command) is COMMANDS[name]
+    assert (command.command, command.warnings) == (name, ())
+    assert read({**EXAMPLES[name], "command": name.upper()}) == command
+
+
+def test_the_commands_are_those_of_the_contract() -> None:
+    # The others of its table come with the checks: start-check, approve-run, preview, explain ...
+    assert list(COMMANDS) == [
+        *("put-group", "change-group", "delete-group", "add-members", "remove-members", "set-client-groups"),
+        *("pin", "unpin", "list-groups", "show-group", "list-members", "show-client", "history"),
+        *("list-runs", "show-run", "replay-dead-letters", "snapshot"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "required"),
+    [
+        ("change-group", ["group"]),
+        ("delete-group", ["group"]),
+        ("set-client-groups", ["client_id", "groups"]),
+        ("pin", ["group", "clients", "hold"]),
+        ("unpin", ["group", "clients"]),
+        ("list-groups", []),
+        ("show-group", ["group"]),
+        ("list-members", ["group"]),
+        ("show-client", ["client_id"]),
+        ("history", ["client_id"]),
+        ("list-runs", []),
+        ("show-run", ["run_id"]),
+        ("replay-dead-letters", ["topic"]),
+        ("snapshot", []),
+    ],
+)
+def test_what_each_command_must_say(name: str, required: list[str]) -> None:
+    if required:
+        assert wrong({"command": name}) == dict.fromkeys(required, "missing")
+    else:
+        assert read({"command": name}).command == name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_says_all_that_is_wrong_at_once(name: str) -> None:
+    fields = COMMANDS[name].model_fields.keys() - {"command"}
+    found = wrong({"command": name} | {field: [[]] for field in fields})
+    # A list is no value of any field; what is wrong inside one that is a list is said of its item.
+    assert {path.partition("[")[0] for path in found} == fields
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_warns_of_fields_it_does_not_know(name: str) -> None:
+    command = read({**EXAMPLES[name], "actr": "anna", "zzz": None})
+    assert [(warning.code, warning.path) for warning in command.warnings] == [
+        ("unknown_field", "actr"),
+        ("unknown_field", "zzz"),
+    ]
+    assert "did you mean actor?" in command.warnings[0].message
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("change-grup", "change-group"),
+        ("delet-group", "delete-group"),
+        ("set-client-group", "set-client-groups"),
+        ("pinn", "pin"),
+        ("un-pin", "unpin"),
+        ("list-group", "list-groups"),
+        ("show-grop", "show-group"),
+        ("list-member", "list-members"),
+        ("show-cleint", "show-client"),
+        ("histroy", "history"),
+        ("list-run", "list-runs"),
+        ("show-runs", "show-run"),
+        ("replay-dead-letter", "replay-dead-letters"),
+        ("snapshots", "snapshot"),
+    ],
+)
+def test_each_misspelt_command_is_known_again(given: str, meant: str) -> None:
+    (error,) = refused({"command": given}).errors
+    assert (error.code, error.path) == ("unknown_command", "command")
+    assert f"did you mean {meant}?" in error.message
 
 
 def test_what_a_command_does_not_say() -> None:

@@ -79,6 +79,8 @@ def test_a_run_is_never_held_where_null_says_so() -> None:
     assert automatic(hold_leaves_over=None).hold_leaves_over is None
     held = automatic(hold_leaves_over={"percent": 2.5}).hold_leaves_over
     assert (held.percent, held.count) == (2.5, 100)
+    assert automatic(hold_leaves_over="").hold_leaves_over is None
+    assert automatic(hold_leaves_over={"percent": None, "count": ""}) == group().auto_assignment
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from events.commands import InvalidCommand, decode_command
+from events.commands import COMMANDS, InvalidCommand, decode_command
 from events.decode import decode
 from events.record import InvalidRecord, Record
 from tests.contract.records import MINIMAL, NOW, read, record, refusal
@@ -158,6 +158,17 @@ FIELDS = [
         "clients",
         "currency_rates",
         "if_version",
+        "groups",
+        "force",
+        "hold",
+        "expires_at",
+        "after",
+        "limit",
+        "run_id",
+        "topic",
+        "partition",
+        "offset",
+        "code",
     ),
 ]
 
@@ -172,7 +183,7 @@ def test_any_fields_are_read_or_refused(topic: str, fields: dict[str, Any]) -> N
 
 
 @given(
-    st.sampled_from(["put-group", "add-members", "remove-members", "nonsense"]),
+    st.sampled_from([*COMMANDS, "nonsense"]),
     st.dictionaries(st.sampled_from(FIELDS), any_json, max_size=6),
 )
 def test_any_command_that_is_an_object_is_read_or_answered(name: str, fields: dict[str, Any]) -> None:
@@ -185,7 +196,8 @@ def test_any_command_that_is_an_object_is_read_or_answered(name: str, fields: di
     assert command.command_id
     if isinstance(command, InvalidCommand):
         assert all(problem.code and problem.message for problem in command.errors)
-        assert "\0" not in f"{command.command}{command.id}{command.group}{command.actor}"
+        shown = [command.command, command.id, command.group, command.actor]
+        assert "\0" not in f"{shown}{command.warnings}{[problem.path for problem in command.errors]}"
 
 
 @pytest.mark.parametrize(("code", "value"), POISON, ids=lambda value: repr(value)[:40])

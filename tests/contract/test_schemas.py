@@ -10,8 +10,10 @@ import yaml
 from jsonschema import Draft7Validator, Draft202012Validator, ValidationError
 
 from events import encode
+from events.commands import COMMANDS as COMMAND_MODELS
 from events.decode import decode
 from events.examples import EXAMPLES
+from events.groups import Group
 from events.outputs import time_text
 from events.record import InvalidRecord
 from events.schemas import ASYNCAPI, FOLDER, asyncapi, files, json_schema, main, schema_file
@@ -24,7 +26,7 @@ ASYNCAPI_SCHEMA = Draft7Validator(
     json.loads((Path(__file__).parent / "asyncapi/3.0.0.schema.json").read_text())
 )
 SPOKEN = [*INPUTS, *OUTPUTS]
-COMMANDS = [name for name in EXAMPLES if name.endswith(("-group", "-members"))]
+COMMANDS = [name for name, example in EXAMPLES.items() if "command" in example and "status" not in example]
 
 
 def validator(topic: Topic) -> Draft202012Validator:
@@ -56,6 +58,36 @@ def test_each_schema_is_one(topic: Topic) -> None:
         validator(topic).validate(EXAMPLES[name])
         with pytest.raises(ValidationError):
             validator(topic).validate({})
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_schema_of_each_command_knows_its_fields(name: str) -> None:
+    commands = validator(GROUP_COMMANDS)
+    example = {**EXAMPLES[name], "id": "x" * 200, "actor": 7, "reason": "", "more": "is ignored"}
+    commands.validate(example)
+    assert not commands.is_valid(example | {"id": "x" * 201})
+    for field, says in COMMAND_MODELS[name].model_fields.items():
+        assert not commands.is_valid(example | {field: [[]]})
+        if says.is_required():
+            assert not commands.is_valid({other: example[other] for other in example if other != field})
+
+
+def test_the_schema_of_history_wants_a_client_or_a_group() -> None:
+    commands = validator(GROUP_COMMANDS)
+    assert not commands.is_valid({"command": "history"})
+    commands.validate({"command": "history", "group": "vip"})
+
+
+def test_a_change_has_no_defaults_in_its_schema() -> None:
+    made = json.loads(files()[schema_file(GROUP_COMMANDS)])["$defs"]
+    shown = {name: made[name]["properties"] for name in ("AutoAssignmentChange", "HoldLeavesOverChange")}
+    own = {
+        name: field
+        for name, field in made["change-group"]["properties"].items()
+        if name in Group.model_fields
+    }
+    for fields in (*shown.values(), own):
+        assert not [name for name, field in fields.items() if "default" in field]
 
 
 @pytest.mark.parametrize("name", MINIMAL)

@@ -1,0 +1,75 @@
+"""Commands that only read: they are answered in pages, aside from the order of the topic."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from events.base import Command
+from events.fields import ClientId, GroupId, Id, MaybeId, MaybeText
+from events.kinds import none_is
+
+LIMIT_MAX = 1_000
+LIMIT = 100
+"""Rows of a page where none is given."""
+
+
+class Paged(Command):
+    """A command whose answer comes in pages."""
+
+    after: MaybeText = None
+    """The `after` of the page before, as it was answered; none: from the start."""
+    limit: Annotated[int, Field(ge=1, le=LIMIT_MAX), none_is(LIMIT)] = LIMIT
+    """Rows of a page."""
+
+
+class ListGroups(Paged):
+    """Lists all groups."""
+
+
+class ShowGroup(Command):
+    """Shows a group's card."""
+
+    group: GroupId
+
+
+class ListMembers(Paged):
+    """Lists the clients that are in a group."""
+
+    group: GroupId
+
+
+class ShowClient(Command):
+    """Shows a client's card: its facts, groups and pins."""
+
+    client_id: ClientId
+
+
+def _unless_group(client_id: str | None, info: ValidationInfo) -> str | None:
+    if client_id is None and info.data.get("group", "wrong") is None:
+        raise PydanticCustomError("missing", "is required unless group is given")
+    return client_id
+
+
+class History(Paged):
+    """Lists the changes of a client, of a group, or of a client in a group."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["client_id"]}, {"required": ["group"]}]}
+    )
+
+    group: MaybeId = None
+    client_id: Annotated[MaybeId, AfterValidator(_unless_group), Field(validate_default=True)] = None
+    """None only where `group` is given."""
+
+
+class ListRuns(Paged):
+    """Lists runs: all, or those of a group."""
+
+    group: MaybeId = None
+
+
+class ShowRun(Command):
+    """Shows the progress or the result of a run."""
+
+    run_id: Id

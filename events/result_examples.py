@@ -1,0 +1,97 @@
+"""An answer to the example of each command: shown in the AsyncAPI document, validated by the tests."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from events.examples import EXAMPLES
+
+_STORED = {"version": 2, "changed": True}
+_MOVED = {"changed": 1}
+_MEMBERSHIPS = {"eu-companies": {"source": "rule", "since": "2026-11-22T10:15:00.012345Z"}}
+
+_RESULTS: Mapping[str, Mapping[str, Any]] = {
+    "put-group": _STORED,
+    "change-group": _STORED,
+    "delete-group": {"left": 12},
+    "add-members": _MOVED,
+    "remove-members": _MOVED,
+    "set-client-groups": _MOVED,
+    "pin": _MOVED,
+    "unpin": _MOVED,
+    "list-groups": {
+        "groups": [
+            {
+                "group": "eu-companies",
+                "name": "EU companies",
+                "version": 2,
+                "updated_at": "2026-11-22T09:00:00.000000Z",
+                "updated_by": "anna",
+                "upon_registration": True,
+                "upon_change": True,
+                "periodic": True,
+                "conditions": 3,
+                "members": 1200,
+                "used_by": 1,
+            }
+        ],
+        "after": "ZXUtY29tcGFuaWVz",
+    },
+    "show-group": {**EXAMPLES["client-groups"], "members": 2, "unknown": 0},
+    "list-members": {
+        "clients": ["1042"],
+        "memberships": {"1042": _MEMBERSHIPS["eu-companies"]},
+        "after": "MTA0Mg",
+    },
+    "show-client": {
+        "client_id": "1042",
+        "registered": True,
+        "version": 1,
+        "facts": {
+            "registered_at": "2026-11-22T10:15:00.000000Z",
+            "country": "DE",
+            "ip": "192.0.2.7",
+            "geoip_country": "DE",
+            "geoip_build": "2026-11-17T00:00:00.000000Z",
+            "provider_id": "1",
+            "authorization_method": "google",
+            "request_parameters": {"fromsite": "true"},
+            "payers": [
+                {
+                    "payer_id": "7",
+                    "status": "legal_entity",
+                    "active": True,
+                    "changed_at": "2026-11-22T10:16:00.000000Z",
+                }
+            ],
+            "verifications": [
+                {"method": "email", "result": "passed", "completed_at": "2026-11-22T10:17:00.000000Z"}
+            ],
+        },
+        "groups": _MEMBERSHIPS,
+        "pins": {
+            "trial": {
+                "hold": "out",
+                "since": "2026-11-22T11:00:00.000000Z",
+                "expires_at": None,
+                "actor": "anna",
+                "reason": "had one already",
+            }
+        },
+    },
+    "history": {"changes": [EXAMPLES["membership-changed"]]},
+    "list-runs": {"runs": [EXAMPLES["assignment-runs"]]},
+    "show-run": EXAMPLES["assignment-runs"],
+    "replay-dead-letters": {"replayed": 3},
+    "snapshot": {"groups": 12, "clients": 20000},
+}
+
+
+def _answer(command: str, result: Mapping[str, Any]) -> Mapping[str, Any]:
+    base = EXAMPLES["group-command-results"]
+    named = {name: EXAMPLES[command][name] for name in ("command", "group") if name in EXAMPLES[command]}
+    return {name: value for name, value in base.items() if name != "group"} | named | {"result": result}
+
+
+ANSWERS: Mapping[str, Mapping[str, Any]] = {
+    command: _answer(command, result) for command, result in _RESULTS.items()
+}

@@ -1,0 +1,201 @@
+"""What `result` of an answer holds, for each command. Readers must expect further fields."""
+
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from events.outputs import (
+    AssignmentRun,
+    ClientGroup,
+    Membership,
+    MembershipChanged,
+    Output,
+    Time,
+    WherePresent,
+)
+
+
+class GroupStored(Output):
+    """A group was put or changed."""
+
+    version: int = Field(ge=1)
+    changed: bool
+    """False: it was so already, and the version is the old one."""
+
+
+class GroupDeleted(Output):
+    """A group was deleted."""
+
+    left: int = Field(ge=0)
+    """How many members left."""
+
+
+class MembershipsMoved(Output):
+    """Clients were moved by hand or by a pin."""
+
+    changed: int = Field(ge=0)
+    """How many memberships."""
+
+
+class GroupSummary(Output):
+    """A group in the list of all."""
+
+    group: str
+    name: str
+    version: int = Field(ge=1)
+    updated_at: Time
+    updated_by: str
+    upon_registration: bool
+    upon_change: bool
+    periodic: bool
+    conditions: int = Field(ge=0)
+    """How many."""
+    members: int = Field(ge=0)
+    """How many clients are in it."""
+    used_by: int = Field(ge=0)
+    """How many refer to it."""
+
+
+class Page(Output):
+    """A part of a list."""
+
+    after: str | None = WherePresent
+    """To be given with the next command, where there is more."""
+
+
+class GroupsPage(Page):
+    """Groups, by id."""
+
+    groups: list[GroupSummary]
+
+
+class MembersPage(Page):
+    """Clients that are in a group, by id."""
+
+    clients: list[str]
+    memberships: dict[str, Membership]
+    """How and since when each of `clients` is in it."""
+
+
+class ChangesPage(Page):
+    """Changes, the newest first."""
+
+    changes: list[MembershipChanged]
+
+
+class RunsPage(Page):
+    """Runs, the newest first."""
+
+    runs: list[AssignmentRun]
+
+
+class GroupCard(ClientGroup):
+    """A group as on client-groups, and how many it holds."""
+
+    members: int = Field(ge=0)
+    """How many clients are in it."""
+    unknown: int = Field(ge=0)
+    """For how many clients it cannot be said whether they match."""
+
+    @staticmethod
+    def showing(group: ClientGroup, *, members: int, unknown: int) -> "GroupCard":
+        """The card of a group."""
+        fields = {name: getattr(group, name) for name in ClientGroup.model_fields}
+        return GroupCard.model_construct(**fields, members=members, unknown=unknown)
+
+
+class KnownPayer(Output):
+    """A payer as it is now."""
+
+    payer_id: str
+    status: str
+    active: bool
+    changed_at: Time
+
+
+class KnownVerification(Output):
+    """What holds for one way of verification."""
+
+    method: str
+    result: str
+    """`passed` stays so whatever failed later; `revoked` takes it back."""
+    completed_at: Time
+    """When it came to this result."""
+
+
+class Facts(Output):
+    """What is known of a client, as in the inputs."""
+
+    registered_at: Time | None = None
+    country: str | None = None
+    ip: str | None = None
+    geoip_country: str | None = None
+    """Of `ip`; none also where it was not found, or not looked up yet."""
+    geoip_build: Time | None = WherePresent
+    """Of the database that was asked; missing: not looked up yet."""
+    provider_id: str | None = None
+    authorization_method: str | None = None
+    request_parameters: dict[str, str] = Field(default_factory=dict)
+    payers: list[KnownPayer] = Field(default_factory=list)
+    verifications: list[KnownVerification] = Field(default_factory=list)
+
+
+class ActivePin(Output):
+    """A client is held in a group or out of it."""
+
+    hold: str
+    """`in` or `out`."""
+    since: Time
+    expires_at: Time | None = None
+    """None: until `unpin`."""
+    actor: str
+    reason: str | None = WherePresent
+
+
+class ClientCard(Output):
+    """A client, and where it is."""
+
+    client_id: str
+    registered: bool
+    version: int = Field(ge=0)
+    """Of its last change."""
+    facts: Facts
+    groups: dict[str, Membership]
+    pins: dict[str, ActivePin]
+    """By group."""
+
+
+class DeadLettersReplayed(Output):
+    """Dead letters were put back."""
+
+    replayed: int = Field(ge=0)
+
+
+class SnapshotPublished(Output):
+    """What is published anew."""
+
+    groups: int = Field(ge=0)
+    clients: int = Field(ge=0)
+
+
+Result = Output | ClientGroup
+RESULTS: Mapping[str, type[Result]] = {
+    "put-group": GroupStored,
+    "change-group": GroupStored,
+    "delete-group": GroupDeleted,
+    "add-members": MembershipsMoved,
+    "remove-members": MembershipsMoved,
+    "set-client-groups": MembershipsMoved,
+    "pin": MembershipsMoved,
+    "unpin": MembershipsMoved,
+    "list-groups": GroupsPage,
+    "show-group": GroupCard,
+    "list-members": MembersPage,
+    "show-client": ClientCard,
+    "history": ChangesPage,
+    "list-runs": RunsPage,
+    "show-run": AssignmentRun,
+    "replay-dead-letters": DeadLettersReplayed,
+    "snapshot": SnapshotPublished,
+}
+"""What `result` is where `status` is `done`."""
