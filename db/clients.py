@@ -59,6 +59,19 @@ _BY_RULE: Final = Membership("rule", None, _NOT_READ, "")
 """Of a membership by rule only that it is there is read: nothing depends on the rest, and most are so."""
 
 
+class Pin(NamedTuple):
+    """A client is held in a group or out of it, whatever the rules say (mission B6)."""
+
+    said_at: datetime
+    """The time of the command."""
+    expires_at: datetime | None
+    cause: str
+    actor: str
+    reason: str | None
+    membership: Membership | None
+    """As what it holds the client in; None: it holds the client out."""
+
+
 @dataclass(slots=True)
 class Client:
     """All that is kept of one client. Mutable: a batch folds its events into it."""
@@ -79,8 +92,21 @@ class Client:
     payers: dict[str, Payer] = field(default_factory=dict)
     verifications: dict[str, Verification] = field(default_factory=dict)
     memberships: dict[str, Membership] = field(default_factory=dict)
+    """Those that would be without pins."""
+    pins: dict[str, Pin] = field(default_factory=dict)
     new: bool = False
     """There is no row of it yet."""
+
+    @property
+    def memberships_in_force(self) -> dict[str, Membership]:
+        """The groups that the client is in, pins counted. Not to be changed."""
+        if not self.pins:
+            return self.memberships
+        in_force = {group: each for group, each in self.memberships.items() if group not in self.pins}
+        for group, pin in self.pins.items():
+            if pin.membership is not None:
+                in_force[group] = pin.membership
+        return in_force
 
 
 FACT_FIELDS: Final = ("country", "ip", "provider_id", "authorization_method", "request_parameters")
@@ -106,7 +132,7 @@ async def lock(connection: AnyConnection, client_ids: Collection[str]) -> dict[s
 
 
 def _client(row: Record) -> Client:
-    *facts, said_at, said_order, otherwise, payers, verifications, by_rule, by_hand = row
+    *facts, said_at, said_order, otherwise, payers, verifications, by_rule, by_others, pins = row
     client = Client(*facts)
     if said_at is not None:
         stamps = client.stamps = dict.fromkeys(FACT_FIELDS, Stamp(said_at, said_order))
@@ -121,9 +147,22 @@ def _client(row: Record) -> Client:
         client.verifications[method] = Verification(*map(_stamp, times[::2], times[1::2]))
     if by_rule:
         client.memberships = dict.fromkeys(by_rule, _BY_RULE)
-    for group, *membership in by_hand or ():
+    for group, *membership in by_others or ():
         client.memberships[group] = Membership(*membership)
+    for group, is_in, said_at, expires_at, cause, actor, reason, *beneath in pins or ():
+        held_in = client.memberships.pop(group) if is_in else None
+        client.pins[group] = Pin(said_at, expires_at, cause, actor, reason, held_in)
+        match beneath:
+            case "rule", *_:
+                client.memberships[group] = _BY_RULE
+            case "manual" as source, source_at, *rest:
+                client.memberships[group] = Membership(source, None, source_at, *rest)
     return client
+
+
+async def with_expired_pins(connection: AnyConnection, now: datetime, limit: int) -> set[str]:
+    """Some of the clients that have pins that have expired, those that expired first; at most `limit`."""
+    return {row["client_id"] async for row in _clients.with_expired_pins(connection, now=now, limit=limit)}
 
 
 def _stamp(at: datetime | None, order: int | None) -> Stamp | None:

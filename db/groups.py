@@ -53,6 +53,8 @@ class StoredGroup:
     version: int
     updated_at: datetime
     updated_by: str
+    state: str = "active"
+    """`active`, `deleting` (its members are leaving) or `deleted`. Made again, its version goes on."""
 
 
 _FIELDS: Final = tuple(name for name in Group.__dataclass_fields__ if name != "conditions")
@@ -91,36 +93,52 @@ async def hold_rules_alone(connection: AnyConnection) -> None:
     await _groups.lock_rules(connection, namespace=locks.NAMESPACE, lock=locks.RULES)
 
 
-async def rules_since(connection: AnyConnection, version: int) -> list[GroupRules]:
-    """The rules of the groups written after `version` of the rule set (0 = of all)."""
+async def rules_since(connection: AnyConnection, version: int) -> tuple[list[GroupRules], list[str]]:
+    """The rules of the groups written after `version` of the rule set (0 = of all); and who is gone."""
     conditions: dict[str, list[Condition]] = {}
     async for row in _groups.conditions_since(connection, version=version):
         conditions.setdefault(row["group_id"], []).append(_condition(row))
-    return [
-        GroupRules(
-            row["group_id"],
-            tuple(conditions.get(row["group_id"], ())),
-            row["upon_registration"],
-            row["upon_change"],
-            row["exclude"],
-            row["keep_manual"],
-        )
-        async for row in _groups.groups_since(connection, version=version)
-    ]
+    present, gone = [], []
+    async for row in _groups.groups_since(connection, version=version):
+        group = row["group_id"]
+        if row["state"] != "active":
+            gone.append(group)
+            continue
+        switches = (row["upon_registration"], row["upon_change"], row["exclude"], row["keep_manual"])
+        present.append(GroupRules(group, tuple(conditions.get(group, ())), *switches))
+    return present, gone
 
 
 async def find(connection: AnyConnection, group_id: str) -> StoredGroup | None:
-    """One group, or None where there is none of this id."""
+    """One group, or None where there never was one of this id; it may be deleted (`state`)."""
     row = await _groups.group(connection, group_id=group_id)
-    if row is None:
-        return None
+    return None if row is None else await _stored(connection, row)
+
+
+async def lock(connection: AnyConnection, group_id: str) -> StoredGroup | None:
+    """As `find`, and keeps the group as it is until the transaction ends.
+
+    Whoever publishes the record of a group holds it so (or the rules alone), so that its records come in the
+    order of their contents.
+    """
+    row = await _groups.lock_group(connection, group_id=group_id)
+    return None if row is None else await _stored(connection, row)
+
+
+async def _stored(connection: AnyConnection, row: Record) -> StoredGroup:
+    group_id = row["group_id"]
     group = Group(
         **{name: row[name] for name in _FIELDS},
         conditions=tuple(
             [_condition(each) async for each in _groups.conditions(connection, group_id=group_id)]
         ),
     )
-    return StoredGroup(group, row["version"], row["updated_at"], row["updated_by"])
+    return StoredGroup(group, row["version"], row["updated_at"], row["updated_by"], row["state"])
+
+
+async def names(connection: AnyConnection) -> list[str]:
+    """The ids of all groups."""
+    return [row["group_id"] async for row in _groups.names(connection)]
 
 
 async def store(connection: AnyConnection, stored: StoredGroup) -> None:
@@ -137,6 +155,29 @@ async def store(connection: AnyConnection, stored: StoredGroup) -> None:
     )
     await _groups.erase_conditions(connection, group_id=group.group_id)
     await _groups.store_condition(connection, _condition_rows(group.group_id, group.conditions))
+
+
+async def begin_deletion(connection: AnyConnection, group_id: str, *, now: datetime, actor: str) -> None:
+    """From here on the group counts as not there. The rules must be held alone."""
+    await _groups.begin_deletion(
+        connection,
+        group_id=group_id,
+        updated_at=now,
+        updated_by=actor,
+        rules_version=await _groups.raise_rules_version(connection),
+    )
+
+
+async def end_deletion(connection: AnyConnection, group_id: str) -> None:
+    """Nobody is in the group any more: its conditions go. Its row stays, and holds its version."""
+    await _groups.end_deletion(connection, group_id=group_id)
+    await _groups.erase_conditions(connection, group_id=group_id)
+
+
+async def members_and_pinned(connection: AnyConnection, group_id: str, limit: int) -> list[str]:
+    """Some who are in a group or pinned to it, at most `limit`."""
+    rows = _groups.members_and_pinned(connection, group_id=group_id, limit=limit)
+    return [row["client_id"] async for row in rows]
 
 
 def _condition_rows(group_id: str, conditions: Sequence[Condition]) -> list[dict[str, Any]]:

@@ -39,6 +39,9 @@ class Net:
     verifications_gone: list[Key] = field(default_factory=list)
     memberships: list[tuple[str, str, Membership]] = field(default_factory=list)
     memberships_gone: list[Key] = field(default_factory=list)
+    pins: list[tuple[Client, str]] = field(default_factory=list)
+    """Client and group, of pins that are different, or have something else beneath them."""
+    pins_gone: list[Key] = field(default_factory=list)
     history: list[HistoryRow] = field(default_factory=list)
     """In version order for each client."""
     snapshots: list[str] = field(default_factory=list)
@@ -70,6 +73,8 @@ async def write(
         verifications_gone=net.verifications_gone,
         memberships=[(client_id, group, *membership) for client_id, group, membership in net.memberships],
         memberships_gone=net.memberships_gone,
+        pins=[_pin(client, group) for client, group in net.pins],
+        pins_gone=net.pins_gone,
         history=net.history,
         snapshots=net.snapshots,
         namespace=locks.NAMESPACE,
@@ -119,3 +124,16 @@ def _verification(client: Client, method: str) -> tuple[Any, ...]:
     kept = client.verifications[method]
     times = (kept.passed or _NEVER, kept.revoked or _NEVER, kept.failed or _NEVER)
     return (client.client_id, method, *times[0], *times[1], *times[2])
+
+
+def _pin(client: Client, group: str) -> tuple[Any, ...]:
+    """PostgreSQL's type pin_input. Of a membership by rule only that it is there is kept beneath."""
+    pin, beneath = client.pins[group], client.memberships.get(group)
+    return (
+        client.client_id,
+        group,
+        pin.membership is not None,
+        *pin[:-1],
+        beneath and beneath.source,
+        *(beneath[2:] if beneath is not None and beneath.source == "manual" else (None,) * 4),
+    )

@@ -10,6 +10,8 @@ from db.queries import load
 from db.stamps import Stamp
 
 if TYPE_CHECKING:
+    from asyncpg import Record
+
     from db.connections import AnyConnection
 
 _providers: Final = load("providers")
@@ -30,14 +32,18 @@ async def lock(connection: AnyConnection, provider_ids: Collection[str]) -> dict
     """Lock and read providers; those not seen yet come empty."""
     providers = {provider_id: Provider(provider_id) for provider_id in sorted(provider_ids)}
     async for row in _providers.lock(connection, provider_ids=list(providers)):
-        providers[row["provider_id"]] = Provider(
-            row["provider_id"],
-            row["name"],
-            row["active"],
-            row["authorization_methods"],
-            Stamp(row["changed_at"], row["change_order"]),
-        )
+        providers[row["provider_id"]] = _provider(row)
     return providers
+
+
+async def active(connection: AnyConnection) -> list[Provider]:
+    """The providers that are active."""
+    return [_provider(row) async for row in _providers.active(connection)]
+
+
+def _provider(row: Record) -> Provider:
+    stamp = Stamp(row["changed_at"], row["change_order"])
+    return Provider(row["provider_id"], row["name"], row["active"], row["authorization_methods"], stamp)
 
 
 async def store(connection: AnyConnection, provider: Provider) -> None:

@@ -25,13 +25,15 @@ from workers.app import Application, create_app
 from workers.backpressure import Backpressure
 from workers.commands import CommandHandler
 from workers.geoip import GeoIP
-from workers.handlers import BatchHandler, HandlerSettings
+from workers.handlers import BatchHandler, HandlerSettings, utc_now
 from workers.health import Check
 from workers.intake import Intake
 from workers.lanes import Lane
+from workers.pin_expiry import PinExpiry
 from workers.reader import Reader
 from workers.relay import Relay
 from workers.rulesets import RuleSets
+from workers.runner import Runner
 from workers.settings import Settings
 from workers.watchdog import Watchdog
 
@@ -127,13 +129,15 @@ def _intake(
         shutdown_seconds=settings.shutdown_seconds,
     )
     create_agents(app, intake, handler)
+    runner = Runner(pool, rulesets, clock=utc_now, committed=announcer.appended)
+    expiry = PinExpiry(pool, rulesets, clock=utc_now, committed=announcer.appended)
     watchdog = Watchdog(
         intake,
         pool,
         stuck_seconds=settings.stuck_seconds,
         batch_stuck_seconds=settings.batch_stuck_seconds,
     )
-    app.own_services.extend((announcer, intake, watchdog))
+    app.own_services.extend((announcer, runner, expiry, intake, watchdog))
     app.stops_first = intake
     return intake
 

@@ -90,6 +90,13 @@ def wire_of(group: Group) -> dict[str, Any]:
     }
 
 
+def definition_of(group: Group) -> WireGroup:
+    """The group as it was put: `upon_change` is none where it was not set."""
+    definition = WireGroup.model_validate(wire_of(group))
+    switches = definition.auto_assignment.model_copy(update={"upon_change": group.upon_change})
+    return definition.model_copy(update={"auto_assignment": switches})
+
+
 def _condition(condition: Condition) -> dict[str, Any]:
     wire: dict[str, Any] = {
         "condition_group": condition.condition_group,
@@ -113,7 +120,7 @@ async def group_record(
     now: datetime,
     traceparent: str | None = None,
 ) -> Outgoing:
-    """The record of client-groups that says how the group is now."""
+    """The record of client-groups that says how the group is. The group, or the rules, must be held alone."""
     references = await usage.of_group(connection, stored.group.group_id)
     value = ClientGroup.of(
         WireGroup.model_validate(wire_of(stored.group)),
@@ -127,4 +134,14 @@ async def group_record(
         stored.group.group_id.encode(),
         encode(value),
         headers(CLIENT_GROUPS.name, ce_id, now, stored.group.group_id, traceparent),
+    )
+
+
+def group_tombstone(group: str, *, ce_id: str, now: datetime, traceparent: str | None = None) -> Outgoing:
+    """The record of client-groups that says that the group is deleted."""
+    return Outgoing(
+        CLIENT_GROUPS.name,
+        group.encode(),
+        None,
+        headers(CLIENT_GROUPS.name, ce_id, now, group, traceparent),
     )

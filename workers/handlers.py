@@ -172,8 +172,8 @@ class BatchHandler:
 
     async def _take_command(self, connection: AnyConnection, batch: Batch) -> bool:
         (record,) = batch.slices[0].records
-        answers = await self._commands.take(connection, record, self._clock())
-        return await write(connection, answers.net, records=answers.records, trace=self._trace([record]))
+        done = await self._commands.take(connection, record, self._clock())
+        return await write(connection, done.net, records=done.records, trace=self._trace([record]))
 
     async def _take_events(
         self, connection: AnyConnection, batch: Batch, decoded: dict[int, InputEvent | InvalidRecord]

@@ -29,6 +29,7 @@ class RuleSets:
         if version != self._version:
             # A database restored from a backup may be behind what is kept here.
             since, base = (self._version, rules) if version > self._version else (0, RuleSet.compile(()))
-            rules = base.replace(await groups.rules_since(connection, since))
+            present, gone = await groups.rules_since(connection, since)
+            rules = base.replace(present, gone)
             self._version, self._rules = version, rules
         return rules

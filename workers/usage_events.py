@@ -17,7 +17,9 @@ from workers.group_records import group_record
 async def take_usage(
     connection: AnyConnection, event: GroupUsageChanged, record: Record, now: datetime
 ) -> list[Outgoing]:
-    """Keep the reference; answers the group's record where the group exists."""
+    """Keep the reference; answers the group's record where the group exists. The rules must be held."""
+    # Before the reference is written: of two that come at once, the second sees the first one's.
+    stored = await groups.lock(connection, event.group)
     written = await usage.store(
         connection,
         event.group,
@@ -25,7 +27,6 @@ async def take_usage(
         used=event.used,
         stamp=Stamp(event.time, order(record.offset, record.partition)),
     )
-    stored = await groups.find(connection, event.group) if written else None
-    if stored is None:
+    if stored is None or stored.state == "deleted" or not written:
         return []
     return [await group_record(connection, stored, ce_id=record.cause, now=now)]

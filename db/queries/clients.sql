@@ -9,5 +9,10 @@ SELECT write_net(
     :payers::payer_input[], :payers_gone::key_input[],
     :verifications::verification_input[], :verifications_gone::key_input[],
     :memberships::membership_input[], :memberships_gone::key_input[],
+    :pins::pin_input[], :pins_gone::key_input[],
     :history::history_input[], :snapshots::text[], :namespace, :log_lock
 );
+
+-- name: with_expired_pins
+-- Some clients with pins that have expired, those that expired first.
+SELECT client_id FROM pins WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit;

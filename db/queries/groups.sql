@@ -12,7 +12,7 @@ UPDATE rule_set SET version = version + 1 RETURNING version;
 
 -- name: groups_since
 -- The rules of groups written after a version of the rule set.
-SELECT group_id, upon_registration, coalesce(upon_change, upon_registration OR periodic) AS upon_change,
+SELECT group_id, state, upon_registration, coalesce(upon_change, upon_registration OR periodic) AS upon_change,
        exclude, keep_manual
 FROM groups
 WHERE rules_version > :version
@@ -30,12 +30,37 @@ ORDER BY c.group_id, c.position;
 -- One group.
 SELECT * FROM groups WHERE group_id = :group_id;
 
+-- name: lock_group^
+-- One group, kept as it is until the transaction ends.
+SELECT * FROM groups WHERE group_id = :group_id FOR NO KEY UPDATE;
+
 -- name: conditions
 -- The conditions of one group, in the order given.
 SELECT condition_group, type, comparison, value, parameter, include_inactive
 FROM conditions
 WHERE group_id = :group_id
 ORDER BY position;
+
+-- name: names
+-- The ids of all groups that are there.
+SELECT group_id FROM groups WHERE state = 'active';
+
+-- name: begin_deletion!
+-- From here on a group counts as not there.
+UPDATE groups
+SET state = 'deleting', updated_at = :updated_at, updated_by = :updated_by, rules_version = :rules_version
+WHERE group_id = :group_id;
+
+-- name: end_deletion!
+-- Nobody is in a group any more.
+UPDATE groups SET state = 'deleted' WHERE group_id = :group_id;
+
+-- name: members_and_pinned
+-- Some of those who are in a group or pinned to it.
+SELECT client_id FROM memberships WHERE group_id = :group_id
+UNION
+SELECT client_id FROM pins WHERE group_id = :group_id
+LIMIT :limit;
 
 -- name: store!
 -- Write a group.
@@ -66,7 +91,8 @@ SET name = excluded.name,
     version = excluded.version,
     updated_at = excluded.updated_at,
     updated_by = excluded.updated_by,
-    rules_version = excluded.rules_version;
+    rules_version = excluded.rules_version,
+    state = 'active';
 
 -- name: erase_conditions!
 -- Erase the conditions of a group, before others take their place.

@@ -16,3 +16,10 @@ SET name = excluded.name,
     authorization_methods = excluded.authorization_methods,
     changed_at = excluded.changed_at,
     change_order = excluded.change_order;
+
+-- name: active
+-- The providers that are active.
+SELECT provider_id, name, active, authorization_methods, changed_at, change_order
+FROM providers
+WHERE active
+ORDER BY provider_id;

@@ -91,6 +91,8 @@ CREATE TABLE groups (
     version                  bigint NOT NULL CHECK (version > 0),
     updated_at               timestamptz NOT NULL,
     updated_by               text NOT NULL,
+    -- A deleted group's row stays: its version goes on when it is made again, and the history refers to it.
+    state                    text NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'deleting', 'deleted')),
     rules_version            bigint NOT NULL,        -- rule_set.version at which this row was last written
     CHECK (NOT periodic OR schedule IS NOT NULL),
     CHECK ((hold_leaves_percent IS NULL) = (hold_leaves_count IS NULL))
@@ -135,7 +137,7 @@ INSERT INTO rule_set (version) VALUES (0);
 CREATE TABLE memberships (
     client_id  text COLLATE "C" NOT NULL,
     group_id   text COLLATE "C" NOT NULL,
-    source     text NOT NULL CHECK (source IN ('rule', 'manual')),
+    source     text NOT NULL CHECK (source IN ('rule', 'manual', 'pin')),
     since      timestamptz NOT NULL,                 -- when the client joined
     source_at  timestamptz NOT NULL,                 -- when it came to be by this source
     cause      text NOT NULL,                        -- topic/partition/offset or run/<run_id>
@@ -143,6 +145,32 @@ CREATE TABLE memberships (
     reason     text,
     PRIMARY KEY (client_id, group_id)
 );
+
+-- To list a group's members and to empty it.
+CREATE INDEX memberships_of_group ON memberships (group_id, client_id);
+COMMENT ON TABLE memberships IS 'Who is in which group, pins counted.';
+
+-- A client held in a group or out of it. What would be without it stands beneath, and is kept in step; of a membership
+-- by rule only that it is there.
+CREATE TABLE pins (
+    client_id         text COLLATE "C" NOT NULL,
+    group_id          text COLLATE "C" NOT NULL,
+    held_in           boolean NOT NULL,
+    said_at           timestamptz NOT NULL,          -- the time of the command
+    expires_at        timestamptz,                   -- NULL = until it is unpinned
+    cause             text NOT NULL,
+    actor             text NOT NULL,
+    reason            text,
+    beneath_source    text CHECK (beneath_source IN ('rule', 'manual')),  -- NULL = not in the group
+    beneath_source_at timestamptz,
+    beneath_cause     text,
+    beneath_actor     text,
+    beneath_reason    text,
+    PRIMARY KEY (client_id, group_id),
+    CHECK (num_nonnulls(beneath_source_at, beneath_cause) = CASE beneath_source WHEN 'manual' THEN 2 ELSE 0 END)
+);
+CREATE INDEX pins_expiry ON pins (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX pins_of_group ON pins (group_id, client_id);
 
 -- The log: membership_history and outgoing_records take their seq from one sequence, drawn under the
 -- log's advisory lock, so that the order of seq is the order of commits and a reader by position
@@ -270,6 +298,11 @@ CREATE TYPE membership_input AS (
     client_id text, group_id text, source text, since timestamptz, source_at timestamptz, cause text,
     actor text, reason text
 );
+CREATE TYPE pin_input AS (
+    client_id text, group_id text, held_in boolean, said_at timestamptz, expires_at timestamptz, cause text,
+    actor text, reason text, beneath_source text, beneath_source_at timestamptz, beneath_cause text,
+    beneath_actor text, beneath_reason text
+);
 CREATE TYPE history_input AS (
     client_id text, version bigint, group_id text, joined boolean, source text, moment text,
     changed_at timestamptz, cause text, actor text, reason text, run_id text, traceparent text
@@ -315,6 +348,10 @@ CREATE TRIGGER clients_exist AFTER INSERT ON memberships
     REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION refuse_unknown_clients();
 CREATE TRIGGER groups_exist AFTER INSERT ON memberships
     REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION refuse_unknown_groups();
+CREATE TRIGGER clients_exist AFTER INSERT ON pins
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION refuse_unknown_clients();
+CREATE TRIGGER groups_exist AFTER INSERT ON pins
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION refuse_unknown_groups();
 CREATE TRIGGER groups_exist AFTER INSERT ON membership_history
     REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION refuse_unknown_groups();
 CREATE TRIGGER clients_stay BEFORE DELETE OR UPDATE OF client_id ON clients
@@ -343,6 +380,10 @@ CREATE TYPE verification_state AS (
 CREATE TYPE membership_state AS (
     group_id text, source text, since timestamptz, source_at timestamptz, cause text, actor text, reason text
 );
+CREATE TYPE pin_state AS (
+    group_id text, held_in boolean, said_at timestamptz, expires_at timestamptz, cause text, actor text, reason text,
+    beneath_source text, beneath_source_at timestamptz, beneath_cause text, beneath_actor text, beneath_reason text
+);
 
 -- Locks clients in the order of their ids (parted by newlines) and answers all that is kept of those that are there;
 -- of memberships by rule, which are the most, only the groups. NO KEY, so that others can still refer to them.
@@ -350,7 +391,8 @@ CREATE FUNCTION lock_clients(ids text) RETURNS TABLE (
     client_id text, registered_at timestamptz, deleted_at timestamptz, version bigint, country text, ip text,
     geoip_country text, geoip_build bigint, provider_id text, authorization_method text,
     request_parameters jsonb, said_at timestamptz, said_order bigint, said_otherwise jsonb,
-    payers payer_state[], verifications verification_state[], by_rule text[], by_hand membership_state[]
+    payers payer_state[], verifications verification_state[], by_rule text[], otherwise membership_state[],
+    pins pin_state[]
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -368,12 +410,16 @@ BEGIN
            (SELECT array_agg((v.method, v.passed_at, v.passed_order, v.revoked_at, v.revoked_order, v.failed_at,
                               v.failed_order)::verification_state)
             FROM verifications AS v WHERE v.client_id = c.client_id),
-           m.by_rule, m.by_hand
+           m.by_rule, m.otherwise,
+           (SELECT array_agg((n.group_id, n.held_in, n.said_at, n.expires_at, n.cause, n.actor, n.reason,
+                              n.beneath_source, n.beneath_source_at, n.beneath_cause, n.beneath_actor,
+                              n.beneath_reason)::pin_state)
+            FROM pins AS n WHERE n.client_id = c.client_id)
     FROM clients AS c
     CROSS JOIN LATERAL (
         SELECT array_agg(m.group_id::text) FILTER (WHERE m.source = 'rule') AS by_rule,
                array_agg((m.group_id, m.source, m.since, m.source_at, m.cause, m.actor, m.reason)::membership_state)
-                   FILTER (WHERE m.source <> 'rule') AS by_hand
+                   FILTER (WHERE m.source <> 'rule') AS otherwise
         FROM memberships AS m WHERE m.client_id = c.client_id
     ) AS m
     WHERE c.client_id = ANY (locked);
@@ -387,7 +433,7 @@ CREATE FUNCTION write_net(
     created client_input[], facts client_input[], versions version_input[],
     payers payer_input[], payers_gone key_input[],
     verifications verification_input[], verifications_gone key_input[],
-    memberships membership_input[], memberships_gone key_input[],
+    memberships membership_input[], memberships_gone key_input[], pins pin_input[], pins_gone key_input[],
     history history_input[], snapshots text[], namespace int, log_lock int
 ) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -444,6 +490,20 @@ BEGIN
         ON CONFLICT (client_id, group_id) DO UPDATE
         SET source = excluded.source, source_at = excluded.source_at, cause = excluded.cause,
             actor = excluded.actor, reason = excluded.reason;
+    END IF;
+    IF cardinality(pins_gone) > 0 THEN
+        DELETE FROM pins AS p USING unnest(pins_gone) AS u WHERE p.client_id = u.client_id AND p.group_id = u.key;
+    END IF;
+    IF cardinality(pins) > 0 THEN
+        INSERT INTO pins (client_id, group_id, held_in, said_at, expires_at, cause, actor, reason, beneath_source,
+                          beneath_source_at, beneath_cause, beneath_actor, beneath_reason)
+        SELECT * FROM unnest(pins)
+        ON CONFLICT (client_id, group_id) DO UPDATE
+        SET held_in = excluded.held_in, said_at = excluded.said_at, expires_at = excluded.expires_at,
+            cause = excluded.cause, actor = excluded.actor, reason = excluded.reason,
+            beneath_source = excluded.beneath_source, beneath_source_at = excluded.beneath_source_at,
+            beneath_cause = excluded.beneath_cause, beneath_actor = excluded.beneath_actor,
+            beneath_reason = excluded.beneath_reason;
     END IF;
     IF cardinality(history) > 0 OR cardinality(snapshots) > 0 THEN
         PERFORM pg_advisory_xact_lock(namespace, log_lock);

@@ -1,0 +1,124 @@
+"""Commands that make, change and delete groups."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from db import clients, groups, runs, usage
+from db.connections import AnyConnection
+from db.groups import StoredGroup
+from db.runs import Order
+from events.commands import ChangeGroup, DeleteGroup, InvalidChange, PutGroup
+from events.groups import Group as WireGroup
+from events.record import FieldProblem, Record
+from events.suggestions import did_you_mean
+from events.wire import traceparent
+from rules.problems import problems_of
+from workers.answers import AnyProblem, Done, Rejected
+from workers.group_records import definition_of, group_of, group_record, group_tombstone, wire_of
+from workers.membership_changes import AT_ONCE, cause_of, refuse_unknown
+from workers.membership_tasks import Deed, MembershipTask
+from workers.offers import unavailable
+from workers.run_records import start_run
+from workers.work import Work
+
+if TYPE_CHECKING:
+    from workers.rulesets import RuleSets
+
+
+async def put_group(connection: AnyConnection, command: PutGroup, record: Record, now: datetime) -> Done:
+    """Create a group or replace all of it."""
+    await groups.hold_rules_alone(connection)
+    before = await groups.find(connection, command.group)
+    return await _replace(connection, command, command.definition, before, record=record, now=now)
+
+
+async def change_group(
+    connection: AnyConnection, command: ChangeGroup, record: Record, now: datetime
+) -> Done:
+    """Change the fields named, and leave the others as they were."""
+    await groups.hold_rules_alone(connection)
+    before = await groups.find(connection, command.group)
+    if before is None or before.state != "active":
+        says = f"the group {did_you_mean(command.group, await groups.names(connection))}"
+        raise Rejected(FieldProblem("unknown_group", "group", says))
+    try:
+        definition = command.applied_to(definition_of(before.group))
+    except InvalidChange as invalid:
+        raise Rejected(*invalid.errors) from invalid
+    return await _replace(connection, command, definition, before, record=record, now=now)
+
+
+async def _replace(
+    connection: AnyConnection,
+    command: PutGroup | ChangeGroup,
+    definition: WireGroup,
+    before: StoredGroup | None,
+    *,
+    record: Record,
+    now: datetime,
+) -> Done:
+    group = group_of(definition)
+    if before is not None and before.state == "deleting":
+        raise Rejected(_being_deleted())
+    present = before if before is not None and before.state == "active" else None
+    version = 0 if before is None else before.version
+    kept = () if present is None else present.group.conditions
+    # What a group names already stays right: a provider may become inactive later (mission C5, C6).
+    errors: list[AnyProblem] = [*problems_of(group.conditions)]
+    warnings: list[AnyProblem] = []
+    for missing in await unavailable(connection, group.conditions):
+        (warnings if missing.is_named_in(kept) else errors).append(missing.problem)
+    if errors:
+        raise Rejected(*errors, warnings=warnings)
+    if command.if_version is not None and command.if_version != (version if present else 0):
+        says = f"its version is {version}" if present else "there is no such group (version 0)"
+        raise Rejected(FieldProblem("version_conflict", "if_version", f"{says}, not {command.if_version}"))
+    if present is not None and wire_of(present.group) == wire_of(group):
+        return Done({"version": version, "changed": False}, warnings)
+    stored = StoredGroup(group, version + 1, now, command.actor)
+    await groups.store(connection, stored)
+    published = await group_record(
+        connection, stored, ce_id=record.cause, now=now, traceparent=traceparent(record)
+    )
+    if group.conditions != kept:
+        message = "nobody was checked against the new conditions; start-check checks all clients"
+        warnings.append(FieldProblem("conditions_changed", "conditions", message))
+    return Done({"version": stored.version, "changed": True}, warnings, records=[published])
+
+
+async def delete_group(
+    connection: AnyConnection, command: DeleteGroup, record: Record, now: datetime, rulesets: RuleSets
+) -> Done:
+    """Delete a group: its members leave first, at once or in a run."""
+    await groups.hold_rules_alone(connection)
+    rules = await rulesets.hold(connection)
+    before = await groups.find(connection, command.group)
+    if before is not None and before.state == "deleting":
+        # Begun before: by a run that is going, or by one that failed, and then it begins again.
+        if await runs.going_on(connection, command.group) is not None:
+            raise Rejected(_being_deleted())
+    else:
+        refuse_unknown(rules, {"group": command.group})
+    references = await usage.of_group(connection, command.group)
+    if references and not command.force:
+        named = ", ".join(f"{each.kind} {each.title or each.ref_id}" for each in references[:20])
+        message = f"the group is used by {len(references)}: {named}; give force to delete it all the same"
+        raise Rejected(FieldProblem("group_used", "group", message))
+    await groups.begin_deletion(connection, command.group, now=now, actor=command.actor)
+    task = MembershipTask(Deed.DRAIN, command.group, command.time, command.actor, command.reason)
+    ids = await groups.members_and_pinned(connection, command.group, AT_ONCE + 1)
+    if len(ids) > AT_ONCE:
+        order = Order("delete", (command.group,), task.as_json(), record.cause, command.actor, command.reason)
+        run_id, told = await start_run(connection, order, now=now, client_ids=None)
+        return Done(run_id=run_id, records=[told])
+    work = Work(await clients.lock(connection, ids) if ids else {}, rules)
+    counts = task.apply(work, ids, cause_of(task, record, now))
+    await groups.end_deletion(connection, command.group)
+    tombstone = group_tombstone(command.group, ce_id=record.cause, now=now, traceparent=traceparent(record))
+    return Done({"left": counts.memberships}, (), work.net(), [tombstone])
+
+
+def _being_deleted() -> FieldProblem:
+    return FieldProblem("group_deleting", "group", "the group is being deleted: its members are leaving")
