@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
     from workers.rulesets import RuleSets
 
 LOOK_S: Final = 0.5
-"""How often it looks for runs that others have started; those of its own process wake it."""
+"""How often it looks for runs."""
 FAILURES: Final = 5
 """So often a chunk may fail for good before its run does."""
 
@@ -58,19 +56,14 @@ class Runner(Service):
         self._rulesets = rulesets
         self._clock = clock
         self._committed = committed
-        self._woken = asyncio.Event()
-
-    def wake(self) -> None:
-        """Say that there may be a new run. Does not block."""
-        self._woken.set()
+        self.failure_wait_s = 1.0
+        """After a chunk failed."""
 
     @Service.task
     async def _work_on(self) -> None:
         while not self.should_stop:
-            self._woken.clear()
             if not await self.step():
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), LOOK_S)
+                await self.sleep(LOOK_S)
 
     async def step(self) -> bool:
         """Plan a run or do a chunk; answers whether there was anything to do."""
@@ -154,4 +147,4 @@ class Runner(Service):
 
         await transact(self._pool, note)
         self._committed()
-        await self.sleep(1.0)
+        await self.sleep(self.failure_wait_s)

@@ -75,7 +75,7 @@ WHERE run_id = :run_id;
 
 -- name: tell$
 -- Whether it is time to put the progress of a run on its topic again.
-UPDATE runs SET told_at = :now WHERE run_id = :run_id AND told_at <= :now - interval '1 second' RETURNING true;
+UPDATE runs SET told_at = :now WHERE run_id = :run_id AND told_at + interval '1 second' <= :now RETURNING true;
 
 -- name: fail_chunk$
 -- Count a failure of a chunk; answers how many there are.

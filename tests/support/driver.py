@@ -22,7 +22,9 @@ from events.record import Record
 from workers.batches import Batch, Outcome, Slice
 from workers.commands import CommandHandler
 from workers.handlers import BatchHandler, HandlerSettings
+from workers.pin_expiry import PinExpiry
 from workers.rulesets import RuleSets
+from workers.runner import Runner
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 COUNTRIES = {"192.0.2": "DE", "198.51.100": "FR", "203.0.113": "US"}
@@ -47,6 +49,8 @@ class Driver:
 
     pool: asyncpg.Pool[asyncpg.Record]
     handler: BatchHandler
+    runner: Runner
+    expiry: PinExpiry
     geoip: GeoIPTable
     now: datetime = START
     offsets: dict[str, int] = field(default_factory=dict)
@@ -100,6 +104,27 @@ class Driver:
         await self.publish("group-commands", command=command, **fields)
         return (await self.sent("group-command-results"))[-1]
 
+    async def run_all(self) -> int:
+        """Do all that runs have to do; answers in how many steps."""
+        steps = 0
+        while await self.runner.step():
+            steps += 1
+        return steps
+
+    async def expire_pins(self) -> None:
+        """Take away the pins that have expired by the clock."""
+        while await self.expiry.step():
+            pass
+
+    async def pins(self, client_id: str) -> dict[str, str]:
+        """A client's pins, as `in` or `out`."""
+        rows = await self.fetch(
+            "SELECT group_id, CASE WHEN held_in THEN 'in' ELSE 'out' END FROM pins"
+            " WHERE client_id = $1 ORDER BY group_id",
+            client_id,
+        )
+        return dict(rows)
+
     async def fetch(self, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
         """Rows of a query."""
         return [tuple(row) for row in await self.pool.fetch(query, *arguments)]
@@ -143,15 +168,24 @@ async def driver(database_url: str, *, trace_inputs: bool = False) -> AsyncItera
     rulesets = RuleSets()
     geoip = GeoIPTable()
     made: Driver
+
+    def clock() -> datetime:
+        return made.now
+
+    def committed() -> None:
+        """Nobody waits for the log here."""
+
     handler = BatchHandler(
         pool,
         rulesets,
         CommandHandler(rulesets, max_ahead=timedelta(minutes=5)),
         geoip,
         settings=HandlerSettings(trace_inputs=trace_inputs, longest_wait_s=0.2),
-        clock=lambda: made.now,
+        clock=clock,
     )
-    made = Driver(pool, handler, geoip)
+    runner = Runner(pool, rulesets, clock=clock, committed=committed)
+    expiry = PinExpiry(pool, rulesets, clock=clock, committed=committed)
+    made = Driver(pool, handler, runner, expiry, geoip)
     try:
         yield made
     finally:
