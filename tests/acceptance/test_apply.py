@@ -165,7 +165,8 @@ def test_exit_codes_and_sentences_without_kafka_and_settings(running: Running) -
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
-def test_the_examples_of_the_guide(running: Running, example: str, prefix: str) -> None:
+async def test_the_examples_of_the_guide(running: Running, example: str, prefix: str) -> None:
+    await running.publish_provider("7", "google", "facebook", "phone")
     groups = yaml.safe_load(example)["groups"]
     own = re.sub(r"group: (?=[a-z])(?!\d)", f"group: {prefix}-", example)
     found = statuses(apply(running, own, "--json"))

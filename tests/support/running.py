@@ -4,14 +4,19 @@
 - prefix: a short unique text for the ids of groups and clients, as all tests share this one.
 """
 
+import asyncio
 import os
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+import orjson
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from deploy.local import Stack
 from deploy.local.ports import keep_ports
@@ -36,6 +41,27 @@ class Running:
     @property
     def arguments(self) -> Mapping[str, Any]:
         return client_arguments(load_kafka(kafka_bootstrap_servers=self.stack.bootstrap_servers))
+
+    async def publish_provider(self, provider_id: str, *methods: str, active: bool = True) -> None:
+        """Publish a provider, and wait until the worker has it: group commands that name it come after."""
+        changed_at = datetime.now(UTC)
+        value = {
+            "provider_id": provider_id,
+            "changed_at": changed_at.isoformat(),
+            "name": provider_id,
+            "active": active,
+            "authorization_methods": methods,
+        }
+        async with AIOKafkaProducer(**self.arguments) as producer:
+            await producer.send_and_wait("provider-changed", orjson.dumps(value), provider_id.encode())
+        connection = await asyncpg.connect(self.stack.database_url)
+        try:
+            async with asyncio.timeout(30):
+                query = "SELECT true FROM providers WHERE provider_id = $1 AND changed_at >= $2"
+                while not await connection.fetchval(query, provider_id, changed_at):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+        finally:
+            await connection.close()
 
     def start_worker(self) -> None:
         self.worker.start()
