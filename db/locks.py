@@ -5,7 +5,7 @@
 3. LOG: the last step of each transaction that appends to the log, held until its commit: it makes
    the order of `seq` the order of commits.
 
-RELAY is a session lock: whoever holds it is the one relay.
+RELAY is a session lock: whoever holds it is the one relay. SCHEDULES is only tried, never waited for.
 """
 
 from typing import Final
@@ -17,3 +17,4 @@ RULES: Final = 1
 LOG: Final = 2
 RELAY_LOCK: Final = 3
 MIGRATION: Final = 4
+SCHEDULES: Final = 5

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from db.queries import load
 
@@ -31,12 +31,14 @@ class Run:
     joined: int
     left: int
     to_leave: int
+    skipped: Mapping[str, int]
+    """Why -> how many were left as they are."""
     started_at: datetime
     finished_at: datetime | None
     actor: str | None
     reason: str | None
-    error: str | None
-    """Why it failed."""
+    ended: str | None
+    """Why it failed or was cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +55,41 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some clients of a run, to be done in one transaction."""
+    """Some clients of a run, for one transaction: those named, or the registered ones of a range of ids."""
 
     run_id: str
     number: int
-    client_ids: Sequence[str]
+    client_ids: Sequence[str] | None
+    after_id: str | None
+    last_id: str | None
+    clients: int
+    """How many it counts for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """What a chunk came to."""
+
+    checked: int = 0
+    joined: int = 0
+    left: int = 0
+    to_leave: int = 0
+    """Leaves collected, less those that are done."""
+    skipped: Mapping[str, int] = field(default_factory=dict)
+
+
+class Going(NamedTuple):
+    """A run that is not over."""
+
+    run_id: str
+    kind: str
+    state: str
 
 
 async def start(
     connection: AnyConnection, run_id: str, order: Order, *, now: datetime, client_ids: Sequence[str] | None
 ) -> None:
-    """Write a run; without `client_ids` it is planned later, by `plan`."""
+    """Write a run; without `client_ids` it is planned later, by whoever finds it `unplanned`."""
     await _runs.start(
         connection,
         run_id=run_id,
@@ -77,17 +103,43 @@ async def start(
         actor=order.actor,
         reason=order.reason,
     )
+    await _runs.add_groups(connection, run_id=run_id, groups=list(order.groups))
     if client_ids is not None:
-        await _runs.add_chunks(connection, run_id=run_id, client_ids=list(client_ids), size=CHUNK)
+        await _runs.add_chunks(
+            connection, run_id=run_id, client_ids=list(client_ids), size=CHUNK, first=0, counted=True
+        )
+
+
+async def start_ended(
+    connection: AnyConnection, run_id: str, order: Order, *, now: datetime, why: str
+) -> None:
+    """Write a run that is cancelled before it began, to say so."""
+    await _runs.start_ended(
+        connection,
+        run_id=run_id,
+        kind=order.kind,
+        groups=list(order.groups),
+        now=now,
+        cause=order.cause,
+        ended=why,
+    )
 
 
 async def plan(connection: AnyConnection) -> str | None:
-    """Cut one run that waits for it into chunks; answers its id. It is about all who are in its group."""
+    """Cut one run that waits for it into chunks; answers its id."""
     row = await _runs.unplanned(connection)
     if row is None:
         return None
     run_id: str = row["run_id"]
-    await _runs.add_chunks_of_group(connection, run_id=run_id, group_id=row["task"]["group"], size=CHUNK)
+    match row["kind"]:
+        case "delete":
+            group_id = row["task"]["group"]
+            await _runs.add_chunks_of_group(connection, run_id=run_id, group_id=group_id, size=CHUNK)
+        case "undo":
+            undone = row["task"]["run_id"]
+            await _runs.add_chunks_of_run(connection, run_id=run_id, undone=undone, size=CHUNK)
+        case _:
+            await _runs.add_chunks_of_everybody(connection, run_id=run_id, size=CHUNK)
     await _runs.planned(connection, run_id=run_id)
     return run_id
 
@@ -95,22 +147,30 @@ async def plan(connection: AnyConnection) -> str | None:
 async def claim(connection: AnyConnection) -> Chunk | None:
     """Take a chunk, in turn over the runs. If the transaction fails, the chunk is free again."""
     row = await _runs.claim(connection)
-    return None if row is None else Chunk(row["run_id"], row["number"], row["client_ids"])
+    return None if row is None else Chunk(*row)
 
 
 async def order(connection: AnyConnection, run_id: str) -> Order:
     """What a run is to do."""
-    row = await _runs.task(connection, run_id=run_id)
+    row = await _runs.order(connection, run_id=run_id)
     return Order(row["kind"], tuple(row["groups"]), row["task"], row["cause"], row["actor"], row["reason"])
 
 
-async def count(connection: AnyConnection, run_id: str, *, checked: int, joined: int, left: int) -> bool:
-    """Add what a chunk came to; answers whether it was the last one.
+async def count(connection: AnyConnection, run_id: str, came: Came) -> bool:
+    """Add what a chunk came to; answers whether it was the last one of a run that is going.
 
     Waits for other chunks of the run that are at this step, and holds the run until the transaction ends.
     """
-    await _runs.count(connection, run_id=run_id, checked=checked, joined=joined, left=left)
-    return await is_through(connection, run_id)
+    row = await _runs.count(
+        connection,
+        run_id=run_id,
+        checked=came.checked,
+        joined=came.joined,
+        left=came.left,
+        to_leave=came.to_leave,
+        skipped=dict(came.skipped),
+    )
+    return row["state"] == "running" and await is_through(connection, run_id)
 
 
 async def is_through(connection: AnyConnection, run_id: str) -> bool:
@@ -119,12 +179,23 @@ async def is_through(connection: AnyConnection, run_id: str) -> bool:
     return through
 
 
+async def lock(connection: AnyConnection, run_id: str) -> Going | None:
+    """A run, held until the transaction ends; it may be over. None where there is none of this id."""
+    row = await _runs.lock(connection, run_id=run_id)
+    return None if row is None else Going(row["run_id"], row["kind"], row["state"])
+
+
 async def finish(
-    connection: AnyConnection, run_id: str, state: str, *, now: datetime, error: str | None = None
+    connection: AnyConnection, run_id: str, state: str, *, now: datetime, why: str | None = None
 ) -> None:
-    """End a run, and forget what is left of it."""
-    await _runs.drop_chunks(connection, run_id=run_id)
-    await _runs.finish(connection, run_id=run_id, state=state, finished_at=now, error=error)
+    """End a run. What is left of it is deleted later, by `clear`."""
+    await _runs.finish(connection, run_id=run_id, state=state, finished_at=now, ended=why)
+
+
+async def clear(connection: AnyConnection, limit: int) -> None:
+    """Delete some of what is left of runs that ended before all was done. Waits for nobody."""
+    await _runs.drop_chunks(connection, limit=limit)
+    await _runs.drop_leaves(connection, limit=limit)
 
 
 async def is_time_to_tell(connection: AnyConnection, run_id: str, now: datetime) -> bool:
@@ -147,7 +218,34 @@ async def find(connection: AnyConnection, run_id: str) -> Run | None:
     return Run(**values | {"groups": tuple(values["groups"])})
 
 
-async def going_on(connection: AnyConnection, group: str) -> str | None:
-    """The id of a run on a group that is going, or None."""
-    run_id: str | None = await _runs.going(connection, group_id=group)
-    return run_id
+async def going_on(connection: AnyConnection, group: str) -> list[Going]:
+    """The runs on a group that are not over, the oldest first."""
+    return [Going(*row) async for row in _runs.going(connection, group_id=group)]
+
+
+async def dropped_groups(connection: AnyConnection, run_id: str) -> dict[str, str]:
+    """The groups that fell out of a run, and why."""
+    return {row["group_id"]: row["dropped"] async for row in _runs.dropped_groups(connection, run_id=run_id)}
+
+
+async def drop_group(connection: AnyConnection, group: str, why: str) -> Collection[str]:
+    """Let a group fall out of all runs that check it; answers those runs, which are held from here on."""
+    return [row["run_id"] async for row in _runs.drop_group(connection, group_id=group, why=why)]
+
+
+async def still_checks(connection: AnyConnection, run_id: str) -> bool:
+    """Whether a run has any group left to check. Corrects how many are to leave, too."""
+    await _runs.set_to_leave(connection, run_id=run_id)
+    checks: bool = await _runs.still_checks(connection, run_id=run_id)
+    return checks
+
+
+async def changed_by(
+    connection: AnyConnection, run_id: str, client_ids: Sequence[str]
+) -> list[tuple[str, str, bool, str, bool, str | None]]:
+    """What a run changed of these clients: client, group, joined, source, whether newest, present cause.
+
+    In version order for each client. The cause is that of the membership as it is, None where there is none.
+    """
+    rows = _runs.changed_by(connection, run_id=run_id, client_ids=list(client_ids))
+    return [tuple(row) async for row in rows]

@@ -30,6 +30,7 @@ from events.reading_commands import (
     ShowRun,
 )
 from events.record import FieldProblem, InvalidRecord, Record
+from events.run_commands import ApproveRun, CancelRun, StartCheck, UndoRun
 from events.suggestions import SHOWN_MAX, did_you_mean, unknown_fields
 from events.upkeep_commands import ReplayDeadLetters, Snapshot
 from events.wire import read_time, unwrap
@@ -37,6 +38,8 @@ from events.wire import read_time, unwrap
 __all__ = [
     "COMMANDS",
     "AddMembers",
+    "ApproveRun",
+    "CancelRun",
     "ChangeGroup",
     "Command",
     "DeleteGroup",
@@ -56,6 +59,8 @@ __all__ = [
     "ShowGroup",
     "ShowRun",
     "Snapshot",
+    "StartCheck",
+    "UndoRun",
     "Unpin",
     "decode_command",
 ]
@@ -104,6 +109,10 @@ COMMANDS: Mapping[str, type[Command]] = {
     "set-client-groups": SetClientGroups,
     "pin": Pin,
     "unpin": Unpin,
+    "start-check": StartCheck,
+    "approve-run": ApproveRun,
+    "cancel-run": CancelRun,
+    "undo-run": UndoRun,
     "list-groups": ListGroups,
     "show-group": ShowGroup,
     "list-members": ListMembers,

@@ -161,6 +161,16 @@ class ClientGroup(Group):
         )
 
 
+class HeldLeaves(Output):
+    """The leaves of one group that wait for an operator."""
+
+    to_leave: int = Field(ge=0)
+    members: int = Field(ge=0)
+    """How many the group had when they were counted."""
+    sample: list[str]
+    """The first of those who are to leave, by id."""
+
+
 class AssignmentRun(Output):
     """Progress or result of a run."""
 
@@ -175,6 +185,12 @@ class AssignmentRun(Output):
     left: int = Field(ge=0)
     to_leave: int = Field(ge=0)
     """Leaves that are collected and not applied."""
+    held: dict[str, HeldLeaves] | None = WherePresent
+    """By group, what `approve-run` lets happen."""
+    dropped: dict[str, str] | None = WherePresent
+    """Groups that the run does not check any more, and why."""
+    skipped: dict[str, int] | None = WherePresent
+    """Why -> how many memberships were left as they are."""
     started_at: Time
     finished_at: Time | None = WherePresent
     actor: str | None = WherePresent

@@ -37,6 +37,13 @@ class MembershipsMoved(Output):
     """How many memberships."""
 
 
+class RunEnded(Output):
+    """A run was cancelled."""
+
+    run_id: str
+    state: str
+
+
 class GroupSummary(Output):
     """A group in the list of all."""
 
@@ -188,6 +195,7 @@ RESULTS: Mapping[str, type[Result]] = {
     "set-client-groups": MembershipsMoved,
     "pin": MembershipsMoved,
     "unpin": MembershipsMoved,
+    "cancel-run": RunEnded,
     "list-groups": GroupsPage,
     "show-group": GroupCard,
     "list-members": MembersPage,

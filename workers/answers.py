@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from db.connections import AnyConnection
 from db.log import Outgoing
 from db.net import Net
 from events.commands import Command
@@ -17,6 +18,9 @@ from events.record import FieldProblem, Record
 from events.topics import GROUP_COMMAND_RESULTS
 from events.wire import traceparent
 from rules.problems import Problem
+
+if TYPE_CHECKING:
+    from workers.rulesets import RuleSets
 
 AnyProblem = FieldProblem | Problem
 
@@ -30,6 +34,15 @@ class Rejected(Exception):  # noqa: N818 - an outcome, not an error of the progr
         self.warnings = warnings
 
 
+class Given(NamedTuple):
+    """With what a command is carried out."""
+
+    record: Record
+    now: datetime
+    """The worker's clock."""
+    rulesets: RuleSets
+
+
 @dataclass(slots=True)
 class Done:
     """What carrying out a command gave, and what of it is to be written."""
@@ -40,6 +53,10 @@ class Done:
     records: list[Outgoing] = field(default_factory=list)
     run_id: str | None = None
     """Of the run in which it goes on: the command is accepted, not done."""
+
+
+Handler = Callable[[AnyConnection, Any, Given], Awaitable[Done]]
+"""Carries out one kind of command, in the caller's transaction; raises Rejected where it cannot be done."""
 
 
 def result_of(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from db import commands
 from db.connections import AnyConnection
 from events.commands import (
     AddMembers,
+    ApproveRun,
+    CancelRun,
     ChangeGroup,
     Command,
     DeleteGroup,
@@ -18,20 +21,38 @@ from events.commands import (
     PutGroup,
     RemoveMembers,
     SetClientGroups,
+    StartCheck,
+    UndoRun,
     Unpin,
     decode_command,
 )
 from events.outputs import GroupCommandResult
 from events.record import InvalidRecord, Record
 from rules.problems import Problem, problems
-from workers.answers import Done, Rejected, answer_record, result_of, wire
+from workers.answers import Done, Given, Handler, Rejected, answer_record, result_of, wire
 from workers.burial import buried
 from workers.group_changes import change_group, delete_group, put_group
 from workers.group_records import condition_of
 from workers.membership_changes import change_client, change_members
+from workers.run_changes import approve_run, cancel_run, start_check, undo_run
 
 if TYPE_CHECKING:
     from workers.rulesets import RuleSets
+
+HANDLERS: Final[Mapping[type[Command], Handler]] = {
+    PutGroup: put_group,
+    ChangeGroup: change_group,
+    DeleteGroup: delete_group,
+    AddMembers: change_members,
+    RemoveMembers: change_members,
+    Pin: change_members,
+    Unpin: change_members,
+    SetClientGroups: change_client,
+    StartCheck: start_check,
+    ApproveRun: approve_run,
+    CancelRun: cancel_run,
+    UndoRun: undo_run,
+}
 
 
 class CommandHandler:
@@ -59,7 +80,7 @@ class CommandHandler:
             answer = GroupCommandResult.model_validate_json(before)
             return Done(records=[answer_record(answer, record, now, key)])
         try:
-            done = await self._carry_out(connection, command, record, now)
+            done = await HANDLERS[type(command)](connection, command, Given(record, now, self._rulesets))
         except Rejected as rejected:
             answer = result_of(command, "rejected", errors=rejected.errors, warnings=rejected.warnings)
             return Done(records=[answer_record(answer, record, now, key)])
@@ -73,23 +94,6 @@ class CommandHandler:
         if command.id is not None:
             await commands.store(connection, command.id, answer.model_dump_json().encode())
         return replace(done, records=[*done.records, answer_record(answer, record, now, key)])
-
-    async def _carry_out(
-        self, connection: AnyConnection, command: Command, record: Record, now: datetime
-    ) -> Done:
-        match command:
-            case PutGroup():
-                return await put_group(connection, command, record, now)
-            case ChangeGroup():
-                return await change_group(connection, command, record, now)
-            case DeleteGroup():
-                return await delete_group(connection, command, record, now, self._rulesets)
-            case AddMembers() | RemoveMembers() | Pin() | Unpin():
-                return await change_members(connection, command, record, now, self._rulesets)
-            case SetClientGroups():
-                return await change_client(connection, command, record, now, self._rulesets)
-            case _:
-                raise TypeError(f"no handler for the command {command.command}")
 
 
 def _rejection(invalid: InvalidCommand, record: Record) -> GroupCommandResult:

@@ -3,40 +3,36 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-from db import clients, groups, runs, usage
+from db import clients, groups, runs, schedules, usage
 from db.connections import AnyConnection
-from db.groups import StoredGroup
+from db.groups import Group, StoredGroup
 from db.runs import Order
 from events.commands import ChangeGroup, DeleteGroup, InvalidChange, PutGroup
 from events.groups import Group as WireGroup
-from events.record import FieldProblem, Record
+from events.record import FieldProblem
 from events.suggestions import did_you_mean
 from events.wire import traceparent
 from rules.problems import problems_of
-from workers.answers import AnyProblem, Done, Rejected
+from workers.answers import AnyProblem, Done, Given, Rejected
 from workers.group_records import definition_of, group_of, group_record, group_tombstone, wire_of
 from workers.membership_changes import AT_ONCE, cause_of, refuse_unknown
 from workers.membership_tasks import Deed, MembershipTask
 from workers.offers import unavailable
+from workers.run_changes import drop_group
 from workers.run_records import start_run
+from workers.schedules import next_moment
 from workers.work import Work
 
-if TYPE_CHECKING:
-    from workers.rulesets import RuleSets
 
-
-async def put_group(connection: AnyConnection, command: PutGroup, record: Record, now: datetime) -> Done:
+async def put_group(connection: AnyConnection, command: PutGroup, given: Given) -> Done:
     """Create a group or replace all of it."""
     await groups.hold_rules_alone(connection)
     before = await groups.find(connection, command.group)
-    return await _replace(connection, command, command.definition, before, record=record, now=now)
+    return await _replace(connection, command, command.definition, before, given)
 
 
-async def change_group(
-    connection: AnyConnection, command: ChangeGroup, record: Record, now: datetime
-) -> Done:
+async def change_group(connection: AnyConnection, command: ChangeGroup, given: Given) -> Done:
     """Change the fields named, and leave the others as they were."""
     await groups.hold_rules_alone(connection)
     before = await groups.find(connection, command.group)
@@ -47,7 +43,7 @@ async def change_group(
         definition = command.applied_to(definition_of(before.group))
     except InvalidChange as invalid:
         raise Rejected(*invalid.errors) from invalid
-    return await _replace(connection, command, definition, before, record=record, now=now)
+    return await _replace(connection, command, definition, before, given)
 
 
 async def _replace(
@@ -55,10 +51,9 @@ async def _replace(
     command: PutGroup | ChangeGroup,
     definition: WireGroup,
     before: StoredGroup | None,
-    *,
-    record: Record,
-    now: datetime,
+    given: Given,
 ) -> Done:
+    now = given.now
     group = group_of(definition)
     if before is not None and before.state == "deleting":
         raise Rejected(_being_deleted())
@@ -79,25 +74,43 @@ async def _replace(
         return Done({"version": version, "changed": False}, warnings)
     stored = StoredGroup(group, version + 1, now, command.actor)
     await groups.store(connection, stored)
+    await _schedule(connection, group, now)
     published = await group_record(
-        connection, stored, ce_id=record.cause, now=now, traceparent=traceparent(record)
+        connection, stored, ce_id=given.record.cause, now=now, traceparent=traceparent(given.record)
     )
+    records = [published]
+    if present is not None and _checked_as(group) != _checked_as(present.group):
+        why = "its conditions or options changed"
+        records += await drop_group(connection, group.group_id, why, now)
     if group.conditions != kept:
         message = "nobody was checked against the new conditions; start-check checks all clients"
         warnings.append(FieldProblem("conditions_changed", "conditions", message))
-    return Done({"version": stored.version, "changed": True}, warnings, records=[published])
+    return Done({"version": stored.version, "changed": True}, warnings, records=records)
 
 
-async def delete_group(
-    connection: AnyConnection, command: DeleteGroup, record: Record, now: datetime, rulesets: RuleSets
-) -> Done:
+def _checked_as(group: Group) -> tuple[object, ...]:
+    """What a check that is going on must find as it was."""
+    return group.conditions, group.exclude, group.keep_manual
+
+
+async def _schedule(connection: AnyConnection, group: Group, now: datetime) -> None:
+    if group.periodic and group.schedule is not None:
+        next_at = next_moment(group.schedule, group.timezone, now)
+        await schedules.set_schedule(
+            connection, group.group_id, group.schedule, group.timezone, now=now, next_at=next_at
+        )
+    else:
+        await schedules.unset(connection, group.group_id)
+
+
+async def delete_group(connection: AnyConnection, command: DeleteGroup, given: Given) -> Done:
     """Delete a group: its members leave first, at once or in a run."""
     await groups.hold_rules_alone(connection)
-    rules = await rulesets.hold(connection)
+    rules = await given.rulesets.hold(connection)
     before = await groups.find(connection, command.group)
     if before is not None and before.state == "deleting":
         # Begun before: by a run that is going, or by one that failed, and then it begins again.
-        if await runs.going_on(connection, command.group) is not None:
+        if await runs.going_on(connection, command.group):
             raise Rejected(_being_deleted())
     else:
         refuse_unknown(rules, {"group": command.group})
@@ -106,18 +119,24 @@ async def delete_group(
         named = ", ".join(f"{each.kind} {each.title or each.ref_id}" for each in references[:20])
         message = f"the group is used by {len(references)}: {named}; give force to delete it all the same"
         raise Rejected(FieldProblem("group_used", "group", message))
-    await groups.begin_deletion(connection, command.group, now=now, actor=command.actor)
+    await groups.begin_deletion(connection, command.group, now=given.now, actor=command.actor)
+    await schedules.unset(connection, command.group)
+    records = await drop_group(connection, command.group, "it was deleted", given.now)
     task = MembershipTask(Deed.DRAIN, command.group, command.time, command.actor, command.reason)
     ids = await groups.members_and_pinned(connection, command.group, AT_ONCE + 1)
     if len(ids) > AT_ONCE:
-        order = Order("delete", (command.group,), task.as_json(), record.cause, command.actor, command.reason)
-        run_id, told = await start_run(connection, order, now=now, client_ids=None)
-        return Done(run_id=run_id, records=[told])
+        order = Order(
+            "delete", (command.group,), task.as_json(), given.record.cause, command.actor, command.reason
+        )
+        run_id, told = await start_run(connection, order, now=given.now, client_ids=None)
+        return Done(run_id=run_id, records=[*records, told])
     work = Work(await clients.lock(connection, ids) if ids else {}, rules)
-    counts = task.apply(work, ids, cause_of(task, record, now))
+    counts = task.apply(work, ids, cause_of(task, given.record, given.now))
     await groups.end_deletion(connection, command.group)
-    tombstone = group_tombstone(command.group, ce_id=record.cause, now=now, traceparent=traceparent(record))
-    return Done({"left": counts.memberships}, (), work.net(), [tombstone])
+    tombstone = group_tombstone(
+        command.group, ce_id=given.record.cause, now=given.now, traceparent=traceparent(given.record)
+    )
+    return Done({"left": counts.memberships}, (), work.net(), [*records, tombstone])
 
 
 def _being_deleted() -> FieldProblem:

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from db import clients
 from db.connections import AnyConnection
 from db.runs import Order
-from events.commands import AddMembers, Pin, RemoveMembers, SetClientGroups, Unpin
+from events.commands import AddMembers, DeleteGroup, Pin, RemoveMembers, SetClientGroups, Unpin
 from events.record import FieldProblem, Record
 from events.suggestions import did_you_mean
 from events.wire import traceparent
 from rules.ruleset import RuleSet
-from workers.answers import Done, Rejected
+from workers.answers import Done, Given, Rejected
 from workers.membership_tasks import Counts, Deed, MembershipTask
 from workers.run_records import start_run
 from workers.touched import Cause
 from workers.work import Work
-
-if TYPE_CHECKING:
-    from workers.rulesets import RuleSets
 
 AT_ONCE: Final = 1_000
 """Clients that a command may touch in its own transaction; more go on as a run."""
@@ -29,21 +26,17 @@ AT_ONCE: Final = 1_000
 MembersCommand = AddMembers | RemoveMembers | Pin | Unpin
 
 
-async def change_members(
-    connection: AnyConnection, command: MembersCommand, record: Record, now: datetime, rulesets: RuleSets
-) -> Done:
+async def change_members(connection: AnyConnection, command: MembersCommand, given: Given) -> Done:
     """From the group's side: a list of clients."""
-    rules = await rulesets.hold(connection)
+    rules = await given.rulesets.hold(connection)
     refuse_unknown(rules, {"group": command.group})
     expires_at = command.expires_at if isinstance(command, Pin) else None
     task = MembershipTask(
         _deed(command), command.group, command.time, command.actor, command.reason, expires_at
     )
     if len(command.clients) > AT_ONCE:
-        order = Order(
-            "members", (command.group,), task.as_json(), record.cause, command.actor, command.reason
-        )
-        run_id, told = await start_run(connection, order, now=now, client_ids=command.clients)
+        order = order_of("members", command, given, task)
+        run_id, told = await start_run(connection, order, now=given.now, client_ids=command.clients)
         return Done(run_id=run_id, records=[told])
     work = Work(await clients.lock(connection, command.clients), rules)
     paths = {client_id: f"clients[{place}]" for place, client_id in enumerate(command.clients)}
@@ -51,15 +44,13 @@ async def change_members(
         found for client_id, path in paths.items() for found in _passed_over(work, task, client_id, path)
     ]
     _refuse_where_all_are_pinned(warnings, len(paths))
-    counts = task.apply(work, command.clients, cause_of(task, record, now))
+    counts = task.apply(work, command.clients, cause_of(task, given.record, given.now))
     return Done(_result(task, counts), warnings, work.net())
 
 
-async def change_client(
-    connection: AnyConnection, command: SetClientGroups, record: Record, now: datetime, rulesets: RuleSets
-) -> Done:
+async def change_client(connection: AnyConnection, command: SetClientGroups, given: Given) -> Done:
     """From the client's side: groups, each with whether the client is to be in it."""
-    rules = await rulesets.hold(connection)
+    rules = await given.rulesets.hold(connection)
     refuse_unknown(rules, {f"groups.{group}": group for group in command.groups})
     client_id = command.client_id
     work = Work(await clients.lock(connection, [client_id]), rules)
@@ -73,7 +64,9 @@ async def change_client(
         found for task in tasks for found in _passed_over(work, task, client_id, f"groups.{task.group}")
     ]
     _refuse_where_all_are_pinned(warnings, len(tasks))
-    changed = sum(task.apply(work, [client_id], cause_of(task, record, now)).memberships for task in tasks)
+    changed = sum(
+        task.apply(work, [client_id], cause_of(task, given.record, given.now)).memberships for task in tasks
+    )
     return Done({"changed": changed}, warnings, work.net())
 
 
@@ -92,6 +85,12 @@ def _deed(command: MembersCommand) -> Deed:
 def _result(task: MembershipTask, counts: Counts) -> dict[str, Any]:
     changed = {"changed": counts.memberships}
     return changed | {"pins": counts.pins} if task.about_pins else changed
+
+
+def order_of(kind: str, command: MembersCommand | DeleteGroup, given: Given, task: MembershipTask) -> Order:
+    """The run in which such a command goes on."""
+    groups = (command.group,)
+    return Order(kind, groups, task.as_json(), given.record.cause, command.actor, command.reason)
 
 
 def cause_of(task: MembershipTask, record: Record, now: datetime) -> Cause:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from secrets import token_hex
+from typing import Final
 
-from db import runs
+from db import leaves, runs
 from db.connections import AnyConnection
 from db.log import Outgoing
 from db.runs import Order, Run
@@ -14,9 +15,13 @@ from events.encode import encode, headers
 from events.outputs import AssignmentRun
 from events.topics import ASSIGNMENT_RUNS
 
+SAMPLE: Final = 10
+"""Clients named of those who are held."""
 
-def run_of(run: Run) -> AssignmentRun:
+
+async def run_of(connection: AnyConnection, run: Run) -> AssignmentRun:
     """The run as it is told."""
+    held = await leaves.held(connection, run.run_id, sample=SAMPLE) if run.state == "held" else []
     return AssignmentRun.model_validate(
         {
             "run_id": run.run_id,
@@ -28,20 +33,31 @@ def run_of(run: Run) -> AssignmentRun:
             "joined": run.joined,
             "left": run.left,
             "to_leave": run.to_leave,
+            "held": {
+                each.group: {"to_leave": each.leaving, "members": each.members, "sample": each.sample}
+                for each in held
+            }
+            or None,
+            "dropped": await runs.dropped_groups(connection, run.run_id) or None,
+            "skipped": dict(run.skipped) or None,
             "started_at": run.started_at.astimezone(UTC),
             "finished_at": run.finished_at,
             "actor": run.actor,
-            "reason": run.error or run.reason,
+            "reason": run.ended or run.reason,
         }
     )
+
+
+def new_run_id(now: datetime) -> str:
+    """One that can be read out and sorts by time."""
+    return f"{now:%Y%m%dT%H%M%S}-{token_hex(4)}"
 
 
 async def start_run(
     connection: AnyConnection, order: Order, *, now: datetime, client_ids: Sequence[str] | None
 ) -> tuple[str, Outgoing]:
     """Write a run; answers its id and the record that tells of it. Without ids it is planned later."""
-    # Of a kind that can be read out and sorts by time.
-    run_id = f"{now:%Y%m%dT%H%M%S}-{token_hex(4)}"
+    run_id = new_run_id(now)
     await runs.start(connection, run_id, order, now=now, client_ids=client_ids)
     return run_id, await run_record(connection, run_id, now)
 
@@ -54,6 +70,6 @@ async def run_record(connection: AnyConnection, run_id: str, now: datetime) -> O
     return Outgoing(
         ASSIGNMENT_RUNS.name,
         run_id.encode(),
-        encode(run_of(run)),
+        encode(await run_of(connection, run)),
         headers(ASSIGNMENT_RUNS.name, f"{run_id}:{token_hex(8)}", now, run_id),
     )

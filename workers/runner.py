@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from mode import Service
 
-from db import clients, groups, log, runs
+from db import log, runs
 from db.connections import AnyConnection
 from db.log import Outgoing
-from db.net import write
-from db.runs import Chunk, Order
-from workers.group_records import group_tombstone
-from workers.membership_tasks import task_of
+from db.net import Net, write
+from db.runs import Chunk
+from rules.model import Moment
+from workers.check_runs import CheckRuns
+from workers.membership_runs import MembershipRuns
+from workers.run_kinds import RunKind
 from workers.run_records import run_record
-from workers.touched import Cause
 from workers.transactions import transact
-from workers.work import Work
+from workers.undo_runs import UndoRuns
 
 if TYPE_CHECKING:
     import asyncpg
@@ -30,6 +31,15 @@ LOOK_S: Final = 0.5
 """How often it looks for runs."""
 FAILURES: Final = 5
 """So often a chunk may fail for good before its run does."""
+CLEARED: Final = 1_000
+"""Rows of runs that are over, deleted at once."""
+KINDS: Final[Mapping[str, RunKind]] = {
+    "members": MembershipRuns(),
+    "delete": MembershipRuns(),
+    "schedule": CheckRuns(Moment.SCHEDULE),
+    "forced": CheckRuns(Moment.FORCED),
+    "undo": UndoRuns(),
+}
 
 _logger = structlog.get_logger(__name__)
 
@@ -63,6 +73,7 @@ class Runner(Service):
     async def _work_on(self) -> None:
         while not self.should_stop:
             if not await self.step():
+                await transact(self._pool, lambda connection: runs.clear(connection, CLEARED))
                 await self.sleep(LOOK_S)
 
     async def step(self) -> bool:
@@ -88,8 +99,8 @@ class Runner(Service):
             return False
         now = self._clock()
         records: list[Outgoing] = []
-        if await runs.is_through(connection, run_id):  # everybody has gone by now
-            records += await self._end(connection, run_id, await runs.order(connection, run_id), now)
+        if await runs.is_through(connection, run_id):  # there is nobody
+            records += await self._through(connection, run_id, now, Net())
         records.append(await run_record(connection, run_id, now))
         await log.append(connection, records=records)
         return True
@@ -99,38 +110,24 @@ class Runner(Service):
         if chunk is None:
             return False
         taken.append(chunk)
-        order = await runs.order(connection, chunk.run_id)
-        task = task_of(order.task)
-        now = self._clock()
+        run_id, now = chunk.run_id, self._clock()
+        order = await runs.order(connection, run_id)
         rules = await self._rulesets.hold(connection)
-        work = Work(await clients.lock(connection, chunk.client_ids), rules)
-        cause = Cause(task.moment, f"run/{chunk.run_id}", now, None, order.actor, order.reason, chunk.run_id)
-        task.apply(work, chunk.client_ids, cause)
-        net = work.net()
-        joined = sum(row.joined for row in net.history)
-        was_last = await runs.count(
-            connection,
-            chunk.run_id,
-            checked=len(chunk.client_ids),
-            joined=joined,
-            left=len(net.history) - joined,
-        )
+        piece = await KINDS[order.kind].do(connection, chunk, order, rules, now)
+        came = piece.came(chunk.clients)
         records: list[Outgoing] = []
-        if was_last:
-            records += await self._end(connection, chunk.run_id, order, now)
-        if was_last or await runs.is_time_to_tell(connection, chunk.run_id, now):
-            records.append(await run_record(connection, chunk.run_id, now))
-        await write(connection, net, records=records)
+        through = await runs.count(connection, run_id, came)
+        if through:
+            records += await self._through(connection, run_id, now, piece.net)
+        if through or await runs.is_time_to_tell(connection, run_id, now):
+            records.append(await run_record(connection, run_id, now))
+        await write(connection, piece.net, records=records)
         return True
 
     @staticmethod
-    async def _end(connection: AnyConnection, run_id: str, order: Order, now: datetime) -> list[Outgoing]:
-        await runs.finish(connection, run_id, "done", now=now)
-        if order.kind != "delete":
-            return []
-        (group,) = order.groups
-        await groups.end_deletion(connection, group)
-        return [group_tombstone(group, ce_id=f"run/{run_id}", now=now)]
+    async def _through(connection: AnyConnection, run_id: str, now: datetime, net: Net) -> list[Outgoing]:
+        order = await runs.order(connection, run_id)
+        return await KINDS[order.kind].through(connection, run_id, order, now, net)
 
     async def _note_failure(self, chunk: Chunk, error: Exception) -> None:
         _logger.exception("chunk of a run failed", run_id=chunk.run_id, chunk=chunk.number)
@@ -139,9 +136,8 @@ class Runner(Service):
             if await runs.fail_chunk(connection, chunk) < FAILURES:
                 return
             now = self._clock()
-            await runs.finish(
-                connection, chunk.run_id, "failed", now=now, error=f"{type(error).__name__}: {error}"
-            )
+            why = f"{type(error).__name__}: {error}"
+            await runs.finish(connection, chunk.run_id, "failed", now=now, why=why)
             record = await run_record(connection, chunk.run_id, now)
             await log.append(connection, records=[record])
 

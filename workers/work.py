@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from db.clients import Client
 from db.net import Net
-from rules.membership import check
+from rules.membership import Change, check
 from rules.model import Moment, Source
 from workers.folding import ClientEvent, LookUp, facts_of, fold
 from workers.touched import Cause, Touched
@@ -61,7 +61,38 @@ class Work:
         if checked:
             self._check(touched, checked, Cause(moment, record.cause, at, traceparent))
 
+    def check(self, client_id: str, checked: int, cause: Cause) -> None:
+        """Check a client, where it is registered, against the groups of a mask: it may join and leave."""
+        touched = self._touched[client_id]
+        if touched.client.registered_at is not None:
+            self._check(touched, checked, cause)
+
+    def check_adding(self, client_id: str, checked: int, cause: Cause) -> list[str]:
+        """As `check`, but leaves are only answered: the groups to leave. Beneath a pin it leaves at once."""
+        touched = self._touched[client_id]
+        if touched.client.registered_at is None:
+            return []
+        change = self._change(touched, checked, may_leave=True)
+        self._join_all(touched, change.joins, cause)
+        to_leave = []
+        for group in self._rules.decode(change.leaves):
+            if group in touched.client.pins:
+                touched.leave(group, cause)
+            else:
+                to_leave.append(group)
+        return to_leave
+
     def _check(self, touched: Touched, checked: int, cause: Cause) -> None:
+        change = self._change(touched, checked, may_leave=cause.moment is not Moment.REGISTRATION)
+        for group in self._rules.decode(change.leaves):
+            touched.leave(group, cause)
+        self._join_all(touched, change.joins, cause)
+
+    def _join_all(self, touched: Touched, joins: int, cause: Cause) -> None:
+        for group in self._rules.decode(joins):
+            touched.join(group, Source.RULE, cause.at, cause)
+
+    def _change(self, touched: Touched, checked: int, *, may_leave: bool) -> Change:
         client, rules = touched.client, self._rules
         members = manual = 0
         for group, membership in client.memberships.items():
@@ -70,18 +101,8 @@ class Work:
                 members |= 1 << bit
                 if membership.source == Source.MANUAL:
                     manual |= 1 << bit
-        change = check(
-            rules,
-            rules.evaluate(facts_of(client)),
-            checked=checked,
-            members=members,
-            manual=manual,
-            may_leave=cause.moment is not Moment.REGISTRATION,
-        )
-        for group in rules.decode(change.leaves):
-            touched.leave(group, cause)
-        for group in rules.decode(change.joins):
-            touched.join(group, Source.RULE, cause.at, cause)
+        verdicts = rules.evaluate(facts_of(client))
+        return check(rules, verdicts, checked=checked, members=members, manual=manual, may_leave=may_leave)
 
     @staticmethod
     def _forget(touched: Touched, cause: Cause) -> None:

@@ -25,10 +25,12 @@ from workers.handlers import BatchHandler, HandlerSettings
 from workers.pin_expiry import PinExpiry
 from workers.rulesets import RuleSets
 from workers.runner import Runner
+from workers.scheduler import Scheduler
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 COUNTRIES = {"192.0.2": "DE", "198.51.100": "FR", "203.0.113": "US"}
 GEOIP_BUILD = 1_700_000_000
+HELD_FOR = timedelta(days=7)
 
 
 @dataclass
@@ -51,6 +53,7 @@ class Driver:
     handler: BatchHandler
     runner: Runner
     expiry: PinExpiry
+    scheduler: Scheduler
     geoip: GeoIPTable
     now: datetime = START
     offsets: dict[str, int] = field(default_factory=dict)
@@ -185,7 +188,8 @@ async def driver(database_url: str, *, trace_inputs: bool = False) -> AsyncItera
     )
     runner = Runner(pool, rulesets, clock=clock, committed=committed)
     expiry = PinExpiry(pool, rulesets, clock=clock, committed=committed)
-    made = Driver(pool, handler, runner, expiry, geoip)
+    scheduler = Scheduler(pool, clock=clock, committed=committed, held_for=HELD_FOR)
+    made = Driver(pool, handler, runner, expiry, scheduler, geoip)
     try:
         yield made
     finally:

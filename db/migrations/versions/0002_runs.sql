@@ -11,26 +11,92 @@ CREATE TABLE runs (
     joined      bigint NOT NULL DEFAULT 0 CHECK (joined >= 0),
     "left"      bigint NOT NULL DEFAULT 0 CHECK ("left" >= 0),
     to_leave    bigint NOT NULL DEFAULT 0 CHECK (to_leave >= 0),
+    skipped     jsonb NOT NULL DEFAULT '{}',         -- why -> how many were left as they are
     started_at  timestamptz NOT NULL,
+    held_at     timestamptz,
     finished_at timestamptz,
     told_at     timestamptz NOT NULL,                -- when its progress was last put on assignment-runs
     cause       text NOT NULL,                       -- topic/partition/offset of the command
     actor       text,
     reason      text,
-    error       text,                                -- why it failed
+    ended       text,                                -- why it failed, or was cancelled
     CHECK ((finished_at IS NULL) = (state IN ('running', 'held'))),
-    CHECK ((error IS NOT NULL) = (state = 'failed'))
+    CHECK (state <> 'held' OR held_at IS NOT NULL),
+    CHECK (state <> 'failed' OR ended IS NOT NULL)
 );
 CREATE INDEX runs_started ON runs (started_at DESC, run_id);
-CREATE INDEX runs_going ON runs (started_at) WHERE state = 'running';
+CREATE INDEX runs_going ON runs (started_at) WHERE state IN ('running', 'held');
+-- What is left of runs that ended before all was done.
+CREATE INDEX runs_ended ON runs (finished_at) WHERE state IN ('cancelled', 'failed');
+
+-- The groups that a run checks. One that is dropped is not checked any more.
+CREATE TABLE run_groups (
+    run_id   text NOT NULL REFERENCES runs ON DELETE CASCADE,
+    group_id text COLLATE "C" NOT NULL,
+    dropped  text,                                   -- why; NULL = it is being checked
+    held     boolean NOT NULL DEFAULT false,         -- its leaves wait for an operator
+    members  bigint,                                 -- how many it had when its leaves were counted
+    PRIMARY KEY (run_id, group_id)
+);
+CREATE INDEX run_groups_of_group ON run_groups (group_id) WHERE dropped IS NULL;
+
+-- Who no longer matches, as far as the run has come: leaves are applied at its end.
+CREATE TABLE run_leaves (
+    run_id    text NOT NULL REFERENCES runs ON DELETE CASCADE,
+    group_id  text COLLATE "C" NOT NULL,
+    client_id text COLLATE "C" NOT NULL,
+    PRIMARY KEY (run_id, group_id, client_id)
+);
 
 CREATE TABLE run_chunks (
     run_id     text NOT NULL REFERENCES runs ON DELETE CASCADE,
     number     int NOT NULL CHECK (number >= 0),
-    client_ids text[] COLLATE "C" NOT NULL,
+    client_ids text[] COLLATE "C",                   -- these clients; or
+    after_id   text COLLATE "C",                     -- all that are registered, beyond this one
+    last_id    text COLLATE "C",                     -- and up to this one
+    clients    int NOT NULL CHECK (clients >= 0),    -- how many it counts for
     failures   int NOT NULL DEFAULT 0,
-    PRIMARY KEY (run_id, number)
+    PRIMARY KEY (run_id, number),
+    CHECK (num_nonnulls(after_id, last_id) = CASE WHEN client_ids IS NULL THEN 2 ELSE 0 END)
 );
 -- Chunks are taken in turn over the runs: the first of each, then the second of each.
 CREATE INDEX run_chunks_turn ON run_chunks (number, run_id);
 COMMENT ON TABLE run_chunks IS 'Chunks still to be done; one that is done is deleted.';
+
+-- What a run changed, to undo it.
+CREATE INDEX membership_history_of_run ON membership_history (run_id, client_id) WHERE run_id IS NOT NULL;
+
+-- When groups are checked by the clock (mission T3).
+CREATE TABLE schedules (
+    group_id text COLLATE "C" PRIMARY KEY REFERENCES groups,
+    schedule text NOT NULL,                          -- cron, five fields
+    timezone text NOT NULL,
+    dealt_at timestamptz NOT NULL,                   -- all due moments up to here are dealt with
+    next_at  timestamptz NOT NULL,                   -- the next due moment
+    CHECK (next_at > dealt_at)
+);
+CREATE INDEX schedules_next ON schedules (next_at);
+CREATE INDEX schedules_dealt ON schedules (dealt_at);
+
+-- What checks read of the registered clients of a range of ids, in one snapshot: a stable function uses its caller's.
+CREATE FUNCTION read_clients(after text, last text, group_ids text[]) RETURNS TABLE (
+    client_id text, country text, looked_up boolean, geoip_country text, provider_id text, authorization_method text,
+    request_parameters jsonb, payers text[], verifications text[], by_rule text[], by_hand text[], pinned boolean
+) LANGUAGE sql STABLE AS $$
+    SELECT c.client_id::text, c.country, c.geoip_build IS NOT NULL, c.geoip_country, c.provider_id,
+           c.authorization_method, c.request_parameters,
+           (SELECT array_agg(DISTINCT p.status || CASE WHEN p.active THEN '' ELSE '-' END)
+            FROM payers AS p WHERE p.client_id = c.client_id AND NOT p.deleted),
+           (SELECT array_agg(v.method) FROM verifications AS v
+            WHERE v.client_id = c.client_id AND v.passed_at IS NOT NULL
+              AND (v.revoked_at IS NULL OR (v.passed_at, v.passed_order) > (v.revoked_at, v.revoked_order))),
+           m.by_rule, m.by_hand,
+           EXISTS (SELECT FROM pins AS n WHERE n.client_id = c.client_id AND n.group_id = ANY (group_ids))
+    FROM clients AS c
+    CROSS JOIN LATERAL (
+        SELECT array_agg(m.group_id::text) FILTER (WHERE m.source = 'rule') AS by_rule,
+               array_agg(m.group_id::text) FILTER (WHERE m.source = 'manual') AS by_hand
+        FROM memberships AS m WHERE m.client_id = c.client_id AND m.group_id = ANY (group_ids)
+    ) AS m
+    WHERE c.client_id > after AND c.client_id <= last AND c.registered_at IS NOT NULL
+$$;

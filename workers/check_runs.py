@@ -1,0 +1,144 @@
+"""Checks of all clients: on schedule and by force (mission T3, T4), joins at once, leaves at the end (B4).
+
+A chunk reads its clients without locking them, in one snapshot; only those for whom something would change
+are locked and checked again. So a pass over a million clients locks and writes only what it changes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from db import clients, leaves, runs, sweeps
+from db.log import Outgoing
+from db.net import Net
+from db.runs import Chunk, Order
+from db.sweeps import Seen
+from rules.membership import Change, check
+from rules.model import Facts, Moment, Payer, Unknown
+from workers.run_kinds import Piece
+from workers.touched import Cause
+from workers.work import Work
+
+if TYPE_CHECKING:
+    from db.connections import AnyConnection
+    from rules.ruleset import RuleSet
+
+LEAVES_FROM: Final = 1_000_000_000
+"""Chunks of leaves are numbered from here, behind those of the pass."""
+APPROVED_FROM: Final = 2_000_000_000
+"""And those that an operator approved from here."""
+
+
+class CheckRuns:
+    """Kinds `schedule` and `forced`."""
+
+    def __init__(self, moment: Moment) -> None:
+        self._moment = moment
+
+    async def do(
+        self, connection: AnyConnection, chunk: Chunk, order: Order, rules: RuleSet, now: datetime
+    ) -> Piece:
+        """Check a range of clients, or, at the end, those who are to leave once more."""
+        cause = Cause(self._moment, f"run/{chunk.run_id}", now, None, order.actor, order.reason, chunk.run_id)
+        if chunk.client_ids is not None:
+            return await _let_leave(connection, chunk.run_id, chunk.client_ids, rules, cause)
+        groups = await leaves.groups_checked(connection, chunk.run_id)
+        return await _check_range(connection, chunk, list(groups), rules, cause)
+
+    async def through(
+        self, connection: AnyConnection, run_id: str, order: Order, now: datetime, net: Net
+    ) -> list[Outgoing]:
+        """After the pass: apply the leaves, but hold those of a group that are too many. After these: end."""
+        joined = Counter(row.group_id for row in net.history if row.joined)
+        leaving = [
+            each._replace(members=each.members + joined[each.group])
+            for each in await leaves.count(connection, run_id)
+        ]
+        held = await leaves.groups_checked(connection, run_id)
+        too_many = [each for each in leaving if each.is_too_many and not held[each.group]]
+        # Those that an operator approved are not held again: their chunks are through, and nobody is left.
+        if too_many:
+            await leaves.hold(connection, run_id, too_many)
+            held |= dict.fromkeys((each.group for each in too_many), True)
+        if any(not held[each.group] for each in leaving):
+            await leaves.add_chunks(connection, run_id, LEAVES_FROM)
+        elif leaving:
+            await leaves.set_held(connection, run_id, now)
+        else:
+            await runs.finish(connection, run_id, "done", now=now)
+        return []
+
+
+async def _check_range(
+    connection: AnyConnection, chunk: Chunk, groups: Sequence[str], rules: RuleSet, cause: Cause
+) -> Piece:
+    seen = await sweeps.read(connection, chunk.after_id or "", chunk.last_id or "", groups)
+    checked = rules.mask(groups)
+    concerned = [each.client_id for each in seen if each.pinned or any(_change(each, checked, rules))]
+    if not concerned:
+        return Piece()
+    work = Work(await clients.lock(connection, concerned), rules)
+    found: list[tuple[str, str]] = []
+    for client_id in concerned:
+        found += ((client_id, group) for group in work.check_adding(client_id, checked, cause))
+    await leaves.collect(connection, chunk.run_id, found)
+    return Piece(work.net(), to_leave=len(found))
+
+
+async def _let_leave(
+    connection: AnyConnection, run_id: str, client_ids: Sequence[str], rules: RuleSet, cause: Cause
+) -> Piece:
+    of_client = await leaves.of_clients(connection, run_id, client_ids)
+    if not of_client:
+        return Piece()
+    work = Work(await clients.lock(connection, of_client), rules)
+    for client_id, groups in of_client.items():
+        work.check(client_id, rules.mask(groups), cause)
+    forgotten = await leaves.forget(connection, run_id, list(of_client))
+    return Piece(work.net(), to_leave=-forgotten)
+
+
+def _change(seen: Seen, checked: int, rules: RuleSet) -> Change:
+    members = manual = 0
+    for group in seen.by_rule or ():
+        bit = rules.bit(group)
+        if bit is not None:
+            members |= 1 << bit
+    for group in seen.by_hand or ():
+        bit = rules.bit(group)
+        if bit is not None:
+            members |= 1 << bit
+            manual |= 1 << bit
+    verdicts = rules.evaluate(facts_seen(seen))
+    return check(rules, verdicts, checked=checked, members=members, manual=manual, may_leave=True)
+
+
+def facts_seen(seen: Seen) -> Facts:
+    """What rules read of a client."""
+    return Facts(
+        seen.country,
+        seen.geoip_country if seen.looked_up else Unknown.UNKNOWN,
+        seen.provider_id,
+        seen.authorization_method,
+        seen.request_parameters or {},
+        _payers(tuple(seen.payers)) if seen.payers else _NO_PAYERS,
+        _methods(tuple(seen.verifications)) if seen.verifications else _NO_METHODS,
+    )
+
+
+_NO_PAYERS: Final[frozenset[Payer]] = frozenset()
+_NO_METHODS: Final[frozenset[str]] = frozenset()
+
+
+@lru_cache(maxsize=1_024)
+def _payers(kinds: Iterable[str]) -> frozenset[Payer]:
+    return frozenset(Payer(kind.removesuffix("-"), not kind.endswith("-")) for kind in kinds)
+
+
+@lru_cache(maxsize=64)
+def _methods(methods: Iterable[str]) -> frozenset[str]:
+    return frozenset(methods)
