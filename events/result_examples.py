@@ -16,8 +16,9 @@ _RESULTS: Mapping[str, Mapping[str, Any]] = {
     "add-members": _MOVED,
     "remove-members": _MOVED,
     "set-client-groups": _MOVED,
-    "pin": _MOVED,
-    "unpin": _MOVED,
+    "pin": {"changed": 1, "pins": 1},
+    "unpin": {"changed": 1, "pins": 1},
+    "cancel-run": {"run_id": "12", "state": "cancelled"},
     "list-groups": {
         "groups": [
             {
@@ -86,12 +87,22 @@ _RESULTS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def _answer(command: str, result: Mapping[str, Any]) -> Mapping[str, Any]:
-    base = EXAMPLES["group-command-results"]
+def _answer(command: str, **said: object) -> Mapping[str, Any]:
+    base = {
+        name: value
+        for name, value in EXAMPLES["group-command-results"].items()
+        if name not in {"group", "result"}
+    }
     named = {name: EXAMPLES[command][name] for name in ("command", "group") if name in EXAMPLES[command]}
-    return {name: value for name, value in base.items() if name != "group"} | named | {"result": result}
+    return base | named | said
 
 
 ANSWERS: Mapping[str, Mapping[str, Any]] = {
-    command: _answer(command, result) for command, result in _RESULTS.items()
+    command: _answer(command, result=result) for command, result in _RESULTS.items()
 }
+"""To commands that are done when they are answered."""
+ACCEPTED: Mapping[str, Mapping[str, Any]] = {
+    command: _answer(command, status="accepted", run_id="13")
+    for command in ("start-check", "approve-run", "undo-run")
+}
+"""To those that only begin or go on with a run."""

@@ -44,6 +44,13 @@ class RunEnded(Output):
     state: str
 
 
+class PinsMoved(MembershipsMoved):
+    """Pins were laid or taken away."""
+
+    pins: int = Field(ge=0)
+    """How many are others now, or gone."""
+
+
 class GroupSummary(Output):
     """A group in the list of all."""
 
@@ -193,8 +200,8 @@ RESULTS: Mapping[str, type[Result]] = {
     "add-members": MembershipsMoved,
     "remove-members": MembershipsMoved,
     "set-client-groups": MembershipsMoved,
-    "pin": MembershipsMoved,
-    "unpin": MembershipsMoved,
+    "pin": PinsMoved,
+    "unpin": PinsMoved,
     "cancel-run": RunEnded,
     "list-groups": GroupsPage,
     "show-group": GroupCard,

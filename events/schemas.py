@@ -16,7 +16,7 @@ from events.base import Input
 from events.commands import COMMANDS
 from events.encode import SOURCE, TYPE
 from events.examples import EXAMPLES
-from events.result_examples import ANSWERS
+from events.result_examples import ACCEPTED, ANSWERS
 from events.results import RESULTS
 from events.topics import (
     ALL_TOPICS,
@@ -204,7 +204,10 @@ def _examples(topic: Topic, name: str) -> list[Json]:
     headers = {"ce_specversion": "1.0", "ce_source": SOURCE + name, "ce_type": TYPE + name}
     if topic is not GROUP_COMMAND_RESULTS:
         return [{"payload": EXAMPLES[name], "headers": headers}]
-    return [{"name": command, "payload": answer, "headers": headers} for command, answer in ANSWERS.items()]
+    return [
+        {"name": command, "payload": answer, "headers": headers}
+        for command, answer in {**ANSWERS, **ACCEPTED}.items()
+    ]
 
 
 def _emitted_headers() -> Json:

@@ -34,6 +34,7 @@ from workers.reader import Reader
 from workers.relay import Relay
 from workers.rulesets import RuleSets
 from workers.runner import Runner
+from workers.scheduler import TICK_S, Scheduler
 from workers.settings import Settings
 from workers.watchdog import Watchdog
 
@@ -131,6 +132,13 @@ def _intake(
     create_agents(app, intake, handler)
     runner = Runner(pool, rulesets, clock=utc_now, committed=announcer.appended)
     expiry = PinExpiry(pool, rulesets, clock=utc_now, committed=announcer.appended)
+    scheduler = Scheduler(
+        pool,
+        clock=utc_now,
+        committed=announcer.appended,
+        held_for=timedelta(days=settings.held_run_days),
+    )
+    app.timer(TICK_S, on_leader=True, name="scheduler")(scheduler.tick)
     watchdog = Watchdog(
         intake,
         pool,

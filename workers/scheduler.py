@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfoNotFoundError
 
 import structlog
+from cronsim import CronSimError
 
 from db import leaves, log, runs, schedules
 from db.connections import AnyConnection
@@ -20,6 +22,7 @@ from workers.transactions import transact
 if TYPE_CHECKING:
     import asyncpg
 
+TICK_S: Final = 1.0
 ASTRAY: Final = timedelta(days=1)
 """A clock that was so far ahead was wrong: its schedules begin anew. Else they wait until it is that time."""
 
@@ -71,7 +74,12 @@ class Scheduler:
 
     @staticmethod
     async def _deal(connection: AnyConnection, each: Scheduled, now: datetime) -> None:
-        next_at = next_moment(each.schedule, each.timezone, now)
+        try:
+            next_at = next_moment(each.schedule, each.timezone, now)
+        except (CronSimError, StopIteration, ZoneInfoNotFoundError) as error:
+            # It was right when it was put; a time zone may have been abolished since.
+            _logger.error("schedule cannot be followed", group=each.group, error=repr(error))  # noqa: TRY400
+            next_at = now + ASTRAY
         await schedules.deal(connection, each.group, now=now, next_at=next_at)
 
     async def _start(

@@ -150,6 +150,9 @@ class Settings(KafkaSettings):
     batch_stuck_seconds: float = Field(
         300, ge=1, description="One batch takes longer, with the database up: the process ends. Seconds."
     )
+    held_run_days: float = Field(
+        7, gt=0, description="A run that is held for approval is cancelled after so long. Days."
+    )
     shutdown_seconds: float = Field(
         20,
         ge=1,

@@ -18,9 +18,7 @@ async def work(database_url: str) -> AsyncIterator[Driver]:
         yield made
 
 
-async def put(
-    work: Driver, group: str, *conditions: dict[str, Any], **auto_assignment: Any
-) -> dict[str, Any]:
+async def put(work: Driver, group: str, *conditions: dict[str, Any], **auto_assignment: Any) -> None:
     answer = await work.command(
         "put-group", group=group, name=group, auto_assignment=auto_assignment, conditions=list(conditions)
     )
