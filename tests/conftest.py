@@ -12,7 +12,8 @@ pytest_plugins = ["tests.support.stack", "tests.support.running"]
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# No test may fail because the machine is busy. A run repeats itself; HYPOTHESIS_PROFILE=explore looks for more.
+# No test may fail because the machine is busy. A run repeats itself;
+# HYPOTHESIS_PROFILE=explore looks for new cases.
 _patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.register_profile("tests", _patient, derandomize=True)
 settings.register_profile("explore", _patient, max_examples=1_000)
