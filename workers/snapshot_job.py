@@ -9,12 +9,10 @@ from pydantic import BaseModel
 
 from db import groups, log, snapshots
 from db.log import Outgoing
-from events.encode import headers
 from events.results import SnapshotPublished
-from events.topics import CLIENT_GROUPS
 from events.upkeep_commands import Snapshot
 from workers.aside_jobs import Step
-from workers.group_records import group_record
+from workers.group_records import group_record, group_tombstone
 from workers.log_room import has_room
 
 if TYPE_CHECKING:
@@ -62,8 +60,8 @@ async def _groups(connection: AnyConnection, command: Snapshot, done: _Progress,
     if not group_ids:
         done.all_groups = True
         return Step(progress=done.model_dump())
-    # From here to the commit nobody else appends to the log, so that what is read now cannot come to stand
-    # behind something newer of the same group. A lock on the rules would not do: references change beside it.
+    # Who holds the log need hold neither groups nor rules: what is not committed yet, and so not read here,
+    # comes to stand behind this. Nothing is locked after the log, so nobody waits for another in a circle.
     await log.hold(connection)
     records = [await _group(connection, group_id, command, now) for group_id in group_ids]
     done.after_group = group_ids[-1]
@@ -74,10 +72,9 @@ async def _groups(connection: AnyConnection, command: Snapshot, done: _Progress,
 async def _group(connection: AnyConnection, group_id: str, command: Snapshot, now: datetime) -> Outgoing:
     ce_id = f"{command.cause}/{group_id}"
     stored = await groups.find(connection, group_id)
-    if stored is not None:
-        return await group_record(connection, stored, ce_id=ce_id, now=now)
-    topic = CLIENT_GROUPS.name
-    return Outgoing(topic, group_id.encode(), None, headers(topic, ce_id, now, group_id))
+    if stored is None or stored.state == "deleted":
+        return group_tombstone(group_id, ce_id=ce_id, now=now)
+    return await group_record(connection, stored, ce_id=ce_id, now=now)
 
 
 async def _clients(connection: AnyConnection, done: _Progress) -> Step:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,10 +17,9 @@ from aiokafka.errors import KafkaError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from db import positions
-from db.net import Net, write
-from events.commands import decode_command
 from events.topics import DEAD_LETTERS, INPUTS
 from tests.support.driver import Driver
+from tests.support.jobs import JobStep, do
 from tests.support.relay import relaying
 from workers.aside_jobs import Step
 from workers.batches import Batch, Slice
@@ -28,8 +27,6 @@ from workers.kept_records import with_whole_records
 from workers.reader import _record
 from workers.relay import Relay
 from workers.topics import ensure_topics
-
-JobStep = Callable[..., Awaitable[Step]]
 
 
 @dataclass
@@ -116,18 +113,7 @@ class Plant:
 
     async def do(self, job: JobStep, command: str, **fields: Any) -> Step:
         """Do a command to its end; answers its last step."""
-        record = self.driver.record("group-commands", {"command": command, **fields})
-        decoded = decode_command(record, now=self.driver.now)
-        progress: dict[str, Any] | None = None
-        while True:
-            async with self.driver.pool.acquire() as connection, connection.transaction():
-                step = await job(connection, decoded, progress, self.driver.now)
-                await write(connection, Net(snapshots=list(step.snapshots)), records=step.records)
-            self.relay.wake()
-            if step.result is not None or step.errors:
-                return step
-            # As it comes out of the database.
-            progress = orjson.loads(orjson.dumps(step.progress))
+        return await do(self.driver, job, command, self.relay.wake, **fields)
 
 
 @asynccontextmanager
