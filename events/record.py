@@ -27,9 +27,9 @@ class Record(NamedTuple):
     """Where a record that was put back (events.replays) stood when it first came; None for any other."""
 
     @property
-    def place(self) -> Place:
-        """Where it first came: what it is named and ordered by. Positions go by `partition` and `offset`."""
-        return self.first or Place(self.partition, self.offset)
+    def place(self) -> tuple[int, int]:
+        """Partition and offset where it first came: what it is named and ordered by. Positions do not."""
+        return self.first or (self.partition, self.offset)
 
     @property
     def cause(self) -> str:
