@@ -19,6 +19,8 @@ KEPT_HEADER: Final = "client-groups.kept"
 """Header of a record that stands for a larger one; its value is the kept_id of that one."""
 _SMALL: Final = 1_000
 """Bytes of a key or header that a record standing for a larger one may carry on."""
+_LONGEST_ID: Final = 18
+"""Digits, so that it is a bigint."""
 LARGEST_RECORD: Final = 900_000
 """Bytes of key, value and headers together. Topics take 4 MiB and producers send 1 MiB by default,
 so that what is smaller goes through everywhere with room for the record's own framing."""
@@ -62,6 +64,23 @@ class Outgoing:
         )
 
 
+async def hold(connection: AnyConnection) -> None:
+    """Take the log until the transaction ends, after all other locks; waits for others that are at it.
+
+    What is read after it and appended in this transaction is never behind what others append.
+    """
+    await _log.lock(connection, namespace=locks.NAMESPACE, lock=locks.LOG)
+
+
+def kept_id_of(headers: Sequence[tuple[str, bytes | None]]) -> int | None:
+    """The kept_id of the record that this one stands for; None where these are not of such a one."""
+    # The last of all, as `stand_in` writes it: what a record brings itself does not count.
+    name, value = headers[-1] if headers else ("", None)
+    if name != KEPT_HEADER or value is None or not value.isdigit() or len(value) > _LONGEST_ID:
+        return None
+    return int(value)
+
+
 async def append(
     connection: AnyConnection,
     *,
@@ -77,9 +96,9 @@ async def append(
     if not (records or trace):
         return False
     records = [await _fitting(connection, record) for record in records]
-    await _log.lock(connection, namespace=locks.NAMESPACE, lock=locks.LOG)
-    for record in records:
-        await _log.append_record(connection, **_columns(record))
+    await hold(connection)
+    if records:
+        await _log.append_record(connection, [_columns(record) for record in records])
     if trace:
         topics, partitions, offsets = map(list, zip(*trace, strict=True))
         await _log.append_trace(connection, topic=topics, partition=partitions, kafka_offset=offsets)

@@ -7,6 +7,10 @@ from events.topics import dead_letter_topic
 
 MESSAGE_MAX = 2_000
 """Characters of the reason."""
+TOPIC = "__connect.errors.topic"
+PARTITION = "__connect.errors.partition"
+OFFSET = "__connect.errors.offset"
+CODE = "client-groups.error.code"
 FAILED = "failed"
 """The code of a record that could be read, but whose handling fails."""
 
@@ -26,17 +30,18 @@ def dead_letter(record: Record, error: Exception) -> DeadLetter:
     """The dead letter of a record: key, value, headers and timestamp as they came, then the reason.
 
     The headers are Kafka Connect's, so that its tools read them, and our stable `code`. Those of an earlier
-    death stay before them: the last of a name counts.
+    death stay before them: the last of a name counts. Partition and offset are those at which it first came.
     """
     kind = type(error)
+    partition, offset = record.place
     code = error.code if isinstance(error, InvalidRecord) else FAILED
     reason = {
-        "__connect.errors.topic": record.topic,
-        "__connect.errors.partition": str(record.partition),
-        "__connect.errors.offset": str(record.offset),
+        TOPIC: record.topic,
+        PARTITION: str(partition),
+        OFFSET: str(offset),
         "__connect.errors.exception.class.name": f"{kind.__module__}.{kind.__qualname__}",
         "__connect.errors.exception.message": str(error)[:MESSAGE_MAX],
-        "client-groups.error.code": code,
+        CODE: code,
     }
     return DeadLetter(
         dead_letter_topic(record.topic),

@@ -5,6 +5,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 
+class Place(NamedTuple):
+    """Where a record stands in its topic."""
+
+    partition: int
+    offset: int
+
+
 class Record(NamedTuple):
     """A consumed record, byte for byte."""
 
@@ -12,14 +19,27 @@ class Record(NamedTuple):
     partition: int
     offset: int
     timestamp: int
-    """Milliseconds since the epoch, as Kafka keeps it."""
+    """Milliseconds since the epoch, as Kafka keeps it; where it was put back, that of its first time."""
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]] = ()
+    first: Place | None = None
+    """Where a record that was put back (events.replays) stood when it first came; None for any other."""
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Partition and offset where it first came: what it is named and ordered by. Positions do not."""
+        return self.first or (self.partition, self.offset)
 
     @property
     def cause(self) -> str:
-        """`topic/partition/offset`: how changes, answers and dead letters name this record."""
+        """`topic/partition/offset` of its place: how changes, answers and dead letters name this record."""
+        partition, offset = self.place
+        return f"{self.topic}/{partition}/{offset}"
+
+    @property
+    def here(self) -> str:
+        """`topic/partition/offset` of where it stands now: another one each time it is put back."""
         return f"{self.topic}/{self.partition}/{self.offset}"
 
     def header(self, name: str) -> bytes | None:

@@ -77,7 +77,8 @@ def fold(client: Client, event: ClientEvent, record: Record, look_up: LookUp) ->
 
 
 def _stamp(event: ClientEvent, record: Record, rank: int) -> Stamp:
-    return Stamp(event.time, order(record.offset, record.partition, rank))
+    partition, offset = record.place
+    return Stamp(event.time, order(offset, partition, rank))
 
 
 def _change(client: Client, event: ClientChanged, record: Record, look_up: LookUp) -> Effect:

@@ -12,7 +12,8 @@ from events.record import Record
 async def take_provider(connection: AnyConnection, event: ProviderChanged, record: Record) -> None:
     """Keep what the event says of its provider, unless something newer is known."""
     provider = (await providers.lock(connection, [event.provider_id]))[event.provider_id]
-    stamp = Stamp(event.time, order(record.offset, record.partition))
+    partition, offset = record.place
+    stamp = Stamp(event.time, order(offset, partition))
     if provider.stamp is not None and stamp <= provider.stamp:
         return
     provider.stamp = stamp

@@ -18,6 +18,7 @@ from aiokafka.errors import (
 )
 
 from events.record import Record
+from events.replays import restored
 from workers import logs
 from workers.batches import Slice
 from workers.partitions import Assignment, Partition, State
@@ -258,12 +259,14 @@ def _is_unreadable(error: Exception) -> bool:
 
 
 def _record(record: ConsumerRecord[Any, Any]) -> Record:
-    return Record(
-        record.topic,
-        record.partition,
-        record.offset,
-        record.timestamp,
-        record.key,
-        record.value,
-        record.headers,
+    return restored(
+        Record(
+            record.topic,
+            record.partition,
+            record.offset,
+            record.timestamp,
+            record.key,
+            record.value,
+            record.headers,
+        )
     )

@@ -20,12 +20,13 @@ async def take_usage(
     """Keep the reference; answers the group's record where the group exists. The rules must be held."""
     # Before the reference is written: of two that come at once, the second sees the first one's.
     stored = await groups.lock(connection, event.group)
+    partition, offset = record.place
     written = await usage.store(
         connection,
         event.group,
         Reference(event.kind, event.ref_id, event.title),
         used=event.used,
-        stamp=Stamp(event.time, order(record.offset, record.partition)),
+        stamp=Stamp(event.time, order(offset, partition)),
     )
     if stored is None or stored.state == "deleted" or not written:
         return []

@@ -2,8 +2,8 @@
 -- Take the log until the transaction ends: the last lock of all, so that seq order = commit order.
 SELECT pg_advisory_xact_lock(:namespace, :lock);
 
--- name: append_record!
--- Append one record that goes out as it is.
+-- name: append_record*!
+-- Append a record that goes out as it is.
 INSERT INTO outgoing_records (seq, kind, topic, key, value, header_names, header_values, timestamp_ms)
 VALUES (nextval('log_seq'), 'record', :topic, :key, :value, :header_names, :header_values, :timestamp_ms);
 
