@@ -96,5 +96,6 @@ def answer_record(
         GROUP_COMMAND_RESULTS.name,
         key.encode() if key else record.key,
         answer.model_dump_json(exclude_none=True).encode(),
-        headers(GROUP_COMMAND_RESULTS.name, record.cause, now, key or answer.command_id, traceparent(record)),
+        # Not its cause: a command that was put back twice is answered twice.
+        headers(GROUP_COMMAND_RESULTS.name, record.here, now, key or answer.command_id, traceparent(record)),
     )

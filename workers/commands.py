@@ -76,7 +76,9 @@ class CommandHandler:
         except InvalidCommand as invalid:
             return Done(records=[answer_record(_rejection(invalid, record), record, now)])
         key = getattr(command, "client_id", None)
-        if command.id is not None and (before := await commands.answer(connection, command.id)) is not None:
+        # One that was put back may be so again: its first place names it as an id does.
+        done_as = command.id if record.first is None else command.command_id
+        if done_as is not None and (before := await commands.answer(connection, done_as)) is not None:
             answer = GroupCommandResult.model_validate_json(before)
             return Done(records=[answer_record(answer, record, now, key)])
         try:
@@ -91,8 +93,8 @@ class CommandHandler:
             result=done.result,
             run_id=done.run_id,
         )
-        if command.id is not None:
-            await commands.store(connection, command.id, answer.model_dump_json().encode())
+        if done_as is not None:
+            await commands.store(connection, done_as, answer.model_dump_json().encode())
         return replace(done, records=[*done.records, answer_record(answer, record, now, key)])
 
 

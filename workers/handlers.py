@@ -28,6 +28,7 @@ from workers import crashpoints
 from workers.batches import Batch, Outcome, Slice, halves, singles
 from workers.burial import buried
 from workers.folding import CLIENT_EVENTS, ClientEvent, LookUp
+from workers.kept_records import with_whole_records
 from workers.provider_events import take_provider
 from workers.transactions import persist
 from workers.usage_events import take_usage
@@ -98,6 +99,7 @@ class BatchHandler:
         or by a bug, is found by halving the batch and becomes a dead letter. Raises only what
         cannot go on: a schema that is not ours, or a right that is missing.
         """
+        batch = await with_whole_records(self._pool, batch)
         moved: set[tuple[str, int]] = set()
         events = tuple(part for part in batch.slices if part.topic != GROUP_COMMANDS.name)
         if events:

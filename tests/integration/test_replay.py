@@ -264,6 +264,34 @@ async def test_one_that_is_no_longer_kept_is_left_with_a_warning(world: Plant, j
     assert [warning.code for warning in step.warnings] == ["kept_records_lost"]
 
 
+async def test_a_command_is_done_once_however_often_it_is_put_back(world: Plant, job: ReplayJob) -> None:
+    command = {"command": "put-group", "group": "vip", "name": "VIP", "actor": "me"}
+    await world.driver.pool.execute("ALTER TABLE groups ADD CONSTRAINT broken CHECK (group_id <> 'vip')")
+    cause = await world.publish("group-commands", command)
+    [letter] = await world.letters("group-commands", 1)
+    assert dict(letter.headers)["client-groups.error.code"] == b"failed"
+    await world.driver.pool.execute("ALTER TABLE groups DROP CONSTRAINT broken")
+
+    assert await replay(world, job, "group-commands", code="failed") == 1
+    await world.take(1)
+    await world.publish("group-commands", {**command, "name": "Other"})
+    assert await replay(world, job, "group-commands") == 1
+    await world.take(1)
+
+    answers = await world.driver.sent("group-command-results")
+    assert [(answer["command_id"], answer["result"]["version"]) for answer in answers] == [
+        (cause, 1),
+        (answers[1]["command_id"], 2),
+        (cause, 1),
+    ]
+    assert answers[0] == answers[2]
+    assert await world.driver.fetch("SELECT name, version FROM groups") == [("Other", 2)]
+    rows = await world.driver.fetch(
+        "SELECT header_names, header_values FROM outgoing_records WHERE topic = 'group-command-results'"
+    )
+    assert len({dict(zip(*row, strict=True))["ce_id"] for row in rows}) == 3
+
+
 async def test_what_others_have_put_into_the_topic_is_left_with_a_warning(
     world: Plant, job: ReplayJob
 ) -> None:

@@ -23,7 +23,6 @@ from tests.support.jobs import JobStep, do
 from tests.support.relay import relaying
 from workers.aside_jobs import Step
 from workers.batches import Batch, Slice
-from workers.kept_records import with_whole_records
 from workers.reader import _record
 from workers.relay import Relay
 from workers.topics import ensure_topics
@@ -88,7 +87,7 @@ class Plant:
         pool = self.driver.pool
         for part in batch.slices:
             await positions.set_position(pool, part.topic, part.partition, part.start)
-        outcome = await self.driver.handler.handle(await with_whole_records(pool, batch))
+        outcome = await self.driver.handler.handle(batch)
         assert not outcome.moved
         self.relay.wake()
 
