@@ -57,8 +57,8 @@ class Plan:
     made: Counter[str] = field(default_factory=Counter)
 
 
-def setup() -> list[Planned]:
-    """What stands before the first event: providers, and the groups."""
+def setup() -> list[list[Planned]]:
+    """What stands before the first event, in steps: the providers, then the groups, which name them."""
     methods = ["login_password", "phone", "google", "facebook", "apple"]
     providers: list[dict[str, Any]] = [
         {
@@ -77,12 +77,11 @@ def setup() -> list[Planned]:
     ]
     timestamp = int(START.timestamp() * 1000)
     return [
-        Planned(topic, body[id_field].encode(), dump(body), (), timestamp)
+        [Planned(topic, body[id_field].encode(), dump(body), (), timestamp) for body in bodies]
         for topic, id_field, bodies in (
             ("provider-changed", "provider_id", providers),
             ("group-commands", "group", commands),
         )
-        for body in bodies
     ]
 
 
