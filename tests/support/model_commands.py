@@ -46,6 +46,8 @@ class Command:
 def read_command(event: Event, now: datetime | None) -> Command:
     """Read one; `now` is the worker's clock, where one is kept. Raises Poison."""
     said = event.said
+    if event.fault:
+        raise Poison(event.fault)
     if not is_unicode(said) or "\0" in flat(said):
         raise Poison("a text that cannot be kept")
     name = one_of(said.get("command"), frozenset(READERS), "command")

@@ -74,6 +74,8 @@ class Event:
     stamp: Stamp
     place: str
     said: Mapping[str, Any]
+    fault: str = ""
+    """Why a command is rejected though it is a JSON object: its time."""
 
 
 ID_FIELDS: Final = {"provider-changed": "provider_id", "group-usage-changed": "group"}
@@ -86,28 +88,35 @@ TIME_FIELDS: Final = {
     "verification-completed": "completed_at",
     "provider-changed": "changed_at",
     "group-usage-changed": "changed_at",
-    "group-commands": None,
 }
 
 
 def decode(raw: Raw, latest: datetime) -> Event:
     """Read a record; a time after `latest` is poison. Raises Poison."""
     body, envelope_time = json_object(raw)
-    time_field = TIME_FIELDS[raw.topic]
-    time = time_of(body.get(time_field) if time_field else None, envelope_time, raw)
-    if time > latest:
-        raise Poison(f"{time} is ahead of the clock")
-    rank = 1 if raw.topic == "client-changed" else 0
-    stamp = Stamp(time, rank, raw.offset, raw.partition)
     if raw.topic == "group-commands":
         # An object that cannot be used is answered, not buried.
-        return Event(raw.topic, "", stamp, raw.place, body)
+        try:
+            return Event(raw.topic, "", stamp_of(raw, None, envelope_time, latest), raw.place, body)
+        except Poison as poison:
+            return Event(
+                raw.topic, "", Stamp(latest, 0, raw.offset, raw.partition), raw.place, body, str(poison)
+            )
+    stamp = stamp_of(raw, body.get(TIME_FIELDS[raw.topic]), envelope_time, latest)
     if not is_unicode(body):
         raise Poison("a lone surrogate")
     if "\0" in flat(body):
         raise Poison("NUL in a text")
     own_id = identifier(body, ID_FIELDS.get(raw.topic, "client_id"))
     return Event(raw.topic, own_id, stamp, raw.place, READERS[raw.topic](body))
+
+
+def stamp_of(raw: Raw, given: object, envelope_time: object, latest: datetime) -> Stamp:
+    """When it was said: `given`, else in the envelope, else the record's timestamp. Raises Poison."""
+    time = time_of(given, envelope_time, raw)
+    if time > latest:
+        raise Poison(f"{time} is ahead of the clock")
+    return Stamp(time, 1 if raw.topic == "client-changed" else 0, raw.offset, raw.partition)
 
 
 def json_object(raw: Raw) -> tuple[dict[str, Any], object]:

@@ -185,3 +185,9 @@ def test_client_memberships_has_a_version_for_each_change_and_ends_with_the_clie
     story.delete(5)
     assert [one.change for one in ledger.close()[0]] == ["left"]
     assert client_memberships(story.model, ledger.versions) == {}
+
+
+def test_a_command_ahead_of_the_clock_is_rejected_and_no_dead_letter() -> None:
+    story = Story().clock(0).command("put-group", 6, group="g", name="g")
+    assert story.statuses() == ["rejected"]
+    assert not story.model.dead
