@@ -17,7 +17,7 @@ from tests.support.model import Model
 from tests.support.model_decode import Raw
 from tests.support.model_net import Expected
 from tests.support.model_published import Ledger, client_groups, client_memberships
-from tests.support.strategies_wire import Said
+from tests.support.strategies_wire import NOW, Said
 from workers.pin_expiry import PinExpiry
 from workers.relay_messages import Message, changes_and_records, last_rows, snapshot
 from workers.rulesets import RuleSets
@@ -38,7 +38,7 @@ class SideBySide:
         self._exits = AsyncExitStack()
         self._position = 0
         self._offsets: dict[str, int] = {}
-        self._now = START
+        self._now = START + timedelta(minutes=NOW)
         self._memberships: dict[str, dict[str, Any]] = {}
         self._groups: dict[str, dict[str, Any]] = {}
         self._checked_answers = 0
@@ -46,8 +46,8 @@ class SideBySide:
         self._driver: Driver
         self._expiry: PinExpiry
         self._relay: RelayConnection
-        self.model = Model(lambda ip: COUNTRIES.get(ip.rpartition(".")[0]), START)
-        self.model.set_clock(START)
+        self.model = Model(lambda ip: COUNTRIES.get(ip.rpartition(".")[0]), self._now)
+        self.model.set_clock(self._now)
         self._ledger = Ledger(self.model)
 
     async def start(self) -> None:

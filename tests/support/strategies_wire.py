@@ -14,8 +14,10 @@ from tests.support.driver import START
 
 Said = tuple[str, dict[str, Any]]
 
-MINUTES: Final = 10
-"""Later than the clock allows, at the beginning: such records are dead letters."""
+NOW: Final = 5
+"""Where the clock begins, in minutes."""
+MINUTES: Final = 11
+"""The last one is later than the clock allows at the beginning: such records are dead letters."""
 CLIENTS: Final = ("c1", "c2", "c3")
 GROUPS: Final = ("g1", "g2", "g3")
 PROVIDERS: Final = ("p1", "p2")
@@ -45,19 +47,20 @@ def _body(required: dict[str, st.SearchStrategy[Any]], **optional: st.SearchStra
 
 
 # ---- events
+_country: Final = st.sampled_from((*COUNTRIES, *COUNTRIES, None))
 _FIELDS: Final[dict[str, Any]] = {
-    "country": st.sampled_from((*COUNTRIES, None)),
     "ip": st.sampled_from(ADDRESSES),
     "provider_id": st.sampled_from((*PROVIDERS, "")),
     "authorization_method": st.sampled_from((*AUTHORIZATION_METHODS, None)),
 }
 _registered: Final = _body(
-    {"client_id": clients, "registered_at": times},
+    {"client_id": clients, "registered_at": times, "country": _country},
     **_FIELDS,
     request_parameters=st.sampled_from(({}, {"fromsite": True}, {"fromsite": "10", "plan": 2}, None)),
 )
-_changed: Final = _body({"client_id": clients, "changed_at": times}, **_FIELDS)
-_deleted: Final = _body({"client_id": clients, "deleted_at": times})
+_changed: Final = _body({"client_id": clients, "changed_at": times, "country": _country}, **_FIELDS)
+_changed_beside: Final = _body({"client_id": clients, "changed_at": times}, **_FIELDS)
+_deleted: Final = _body({"client_id": clients, "deleted_at": st.integers(0, NOW).map(at)})
 _payer: Final = _body(
     {
         "client_id": clients,
@@ -104,6 +107,7 @@ def _on(topic: str, bodies: Any) -> st.SearchStrategy[Said]:
 client_events: Final = st.one_of(
     _on("client-registered", _registered),
     _on("client-changed", _changed),
+    _on("client-changed", _changed_beside),
     _on("payer-changed", _payer),
     _on("verification-completed", _verification),
 )
@@ -149,29 +153,29 @@ def conditions(draw: st.DrawFn) -> dict[str, Any]:
 
 
 _often: Final = st.sampled_from((True, True, True, False))
-_auto: Final = _body(
-    {},
-    upon_registration=_often,
-    upon_change=st.sampled_from((True, True, False, None)),
-    periodic=st.sampled_from((False, False, True)),
-    schedule=st.sampled_from(("0 3 * * *", "*/5  * * * 1", None)),
-    timezone=st.sampled_from(("Europe/Berlin", None)),
-    exclude=_often,
-    keep_manual=st.booleans(),
-    hold_leaves_over=st.none()
+_switches: Final[dict[str, Any]] = {
+    "upon_registration": _often,
+    "upon_change": st.sampled_from((True, True, False, None)),
+    "exclude": _often,
+}
+_rarely_said: Final[dict[str, Any]] = {
+    "periodic": st.sampled_from((False, False, True)),
+    "schedule": st.sampled_from(("0 3 * * *", "*/5  * * * 1", None)),
+    "timezone": st.sampled_from(("Europe/Berlin", None)),
+    "keep_manual": st.booleans(),
+    "hold_leaves_over": st.none()
     | _body({}, percent=st.sampled_from((0, 2.5, 100)), count=st.sampled_from((0, 7, None))),
-)
+}
 _group_fields: Final[dict[str, Any]] = {
     "description": st.sampled_from(("", "Some", None)),
     "currency_rates": st.sampled_from(({}, {"eur/usd": 1.08}, {"EUR/USD": "1.08"}, {"EUR/GBP": "0.85"})),
     "allow_service_suspension": st.booleans(),
-    "auto_assignment": _auto,
-    "conditions": st.lists(conditions(), max_size=2),
 }
+_conditions: Final[st.SearchStrategy[Any]] = st.lists(conditions(), min_size=1, max_size=2) | st.just([])
 
 # ---- commands
 _of_all: Final[dict[str, Any]] = {
-    "id": st.sampled_from((*COMMAND_IDS, *[None] * 6)),
+    "id": st.sampled_from((*[None] * 10, *COMMAND_IDS)),
     "actor": st.sampled_from(("olga", "", None)),
     "reason": st.sampled_from(("asked for", None)),
 }
@@ -181,16 +185,35 @@ def _command(command: str, required: dict[str, Any], **optional: Any) -> st.Sear
     return _on("group-commands", _body({"command": st.just(command), **required}, **optional, **_of_all))
 
 
-if_versions: Final = st.sampled_from((None, None, None, 0, 1, 2))
+if_versions: Final = st.sampled_from((None, None, None, None, None, 0, 1, 2))
 put_group: Final = _command(
     "put-group",
-    {"group": groups, "name": st.sampled_from(("A group", "Another"))},
+    {
+        "group": groups,
+        "name": st.sampled_from(("A group", "Another")),
+        "auto_assignment": _body(_switches, **_rarely_said),
+        "conditions": _conditions,
+    },
     if_version=if_versions,
     **_group_fields,
 )
 change_group: Final = _command(
-    "change-group", {"group": groups}, name=st.just("Another"), if_version=if_versions, **_group_fields
+    "change-group",
+    {"group": groups},
+    name=st.just("Another"),
+    auto_assignment=_body({}, **_switches, **_rarely_said),
+    conditions=_conditions,
+    if_version=if_versions,
+    **_group_fields,
 )
+
+
+def _put_for(group: str) -> st.SearchStrategy[Said]:
+    return put_group.map(lambda said: (said[0], {**said[1], "group": group, "if_version": None, "id": None}))
+
+
+all_groups: Final = st.tuples(*map(_put_for, GROUPS))
+"""A `put-group` for each."""
 delete_group: Final = _command("delete-group", {"group": groups}, force=st.booleans())
 _members: Final[dict[str, Any]] = {"group": _no_group, "clients": _some_clients}
 by_hand: Final = st.one_of(
@@ -204,6 +227,6 @@ by_hand: Final = st.one_of(
 pin: Final = _command(
     "pin",
     {**_members, "hold": st.sampled_from(("in", "out"))},
-    expires_at=st.none() | st.integers(0, MINUTES + 10).map(at),
+    expires_at=st.none() | st.integers(NOW, MINUTES + 10).map(at),
 )
 unpin: Final = _command("unpin", _members)
