@@ -23,7 +23,7 @@ from workers.handlers import BatchHandler, HandlerSettings
 from workers.rulesets import RuleSets
 
 PARTITIONS = 3
-ONE_PARTITION = frozenset({"group-commands", "provider-changed"})
+ONE_PARTITION = frozenset({"group-commands", "provider-changed", "group-usage-changed"})
 LANES = 4
 Place = tuple[str, int]
 

@@ -20,7 +20,11 @@ from tests.chaos.poison import dump, poisoned
 
 START: Final = datetime(2025, 6, 1, tzinfo=UTC)
 CODECS: Final = ("none", "gzip", "snappy", "lz4", "zstd")
-ID_FIELDS: Final = {"provider-changed": "provider_id", "group-commands": "group"}
+ID_FIELDS: Final = {
+    "provider-changed": "provider_id",
+    "group-usage-changed": "group",
+    "group-commands": "group",
+}
 TIME_FIELDS: Final = ("registered_at", "changed_at", "deleted_at", "completed_at")
 
 

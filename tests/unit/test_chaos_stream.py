@@ -48,6 +48,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "payer-changed": {"client_id": "1", "payer_id": "1", "status": "individual"},
     "verification-completed": {"client_id": "1", "method": "email", "result": "passed"},
     "provider-changed": {"provider_id": "1", "name": "one"},
+    "group-usage-changed": {"group": "g", "kind": "tariff", "ref_id": "1"},
     "group-commands": {"command": "dance"},
 }
 
