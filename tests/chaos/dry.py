@@ -23,6 +23,7 @@ from workers.handlers import BatchHandler, HandlerSettings
 from workers.rulesets import RuleSets
 
 PARTITIONS = 3
+ONE_PARTITION = frozenset({"group-commands", "provider-changed", "group-usage-changed"})
 LANES = 4
 Place = tuple[str, int]
 
@@ -40,7 +41,7 @@ class Logs:
     def append(self, chunk: Chunk) -> None:
         """Publish; what is aborted leaves only a hole."""
         for record in chunk.records:
-            partitions = 1 if record.topic in {"group-commands", "provider-changed"} else PARTITIONS
+            partitions = 1 if record.topic in ONE_PARTITION else PARTITIONS
             where = (record.topic, place(record, partitions))
             offset = self._ends[where]
             self._ends[where] += 1 + (self._rng.random() < 0.1)
@@ -86,9 +87,10 @@ async def dry_run(database_url: str, seed: int, *, clients: int, events: int) ->
             settings=HandlerSettings(trace_inputs=True),
             clock=lambda: datetime(2026, 1, 1, tzinfo=UTC),
         )
-        logs.append(Chunk(tuple(setup())))
-        while logs.waiting():
-            await _some(pool, handler, logs)
+        for step in setup():
+            logs.append(Chunk(tuple(step)))
+            while logs.waiting():
+                await _some(pool, handler, logs)
         for chunk in plan(Plan(seed, clients, events)):
             logs.append(chunk)
             if logs.waiting() > rng.randint(0, 400):

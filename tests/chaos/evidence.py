@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, Final
 
 from tests.chaos.tables import Tables
-from tests.support.model import Model, Move
+from tests.support.model import Model
 from tests.support.model_decode import Poison, Raw, decode
+from tests.support.model_net import Expected, net
 
 LATEST: Final = datetime(2050, 1, 1, tzinfo=UTC)
 """The stream's times are all in the past, but for those of poison, which are far ahead."""
@@ -34,18 +34,6 @@ def country_of(ip: str) -> str | None:
 
 class Difference(Exception):  # noqa: N818
     """What should be and what is, with all that is needed to understand it."""
-
-
-@dataclass(frozen=True)
-class Expected:
-    """One change that a transaction must have made: with these sources, by one of these moves."""
-
-    client: str
-    group: str
-    change: str
-    sources: frozenset[str]
-    decided: frozenset[tuple[str, str]]
-    """(moment, cause)."""
 
 
 @dataclass
@@ -79,25 +67,7 @@ class Evidence:
                 if place not in self.records:
                     raise Difference(f"{place} was taken, but is no committed record of the topic")
                 self.model.apply(self.records[place])
-            self.batches.append(list(self._net(self.model.moves[before:])))
-
-    def _net(self, moves: list[Move]) -> Iterator[Expected]:
-        """What is left of a transaction's moves."""
-        by_membership: dict[tuple[str, str], list[Move]] = {}
-        for move in moves:
-            by_membership.setdefault((move.client, move.group), []).append(move)
-        for (client, group), own in by_membership.items():
-            was_in = own[0].what != "joined"
-            membership = self.model.clients[client].groups.get(group)
-            if was_in and membership is None:
-                last = own[-1]
-                sources = {own[0].source, last.source, *(["rule"] if own[0].what == "source" else [])}
-                decided = {(last.moment, last.cause)}
-                yield Expected(client, group, "left", frozenset(sources), frozenset(decided))
-            if not was_in and membership is not None:
-                since = max(at for at, move in enumerate(own) if move.what == "joined")
-                decided = {(move.moment, move.cause) for move in own[since:]}
-                yield Expected(client, group, "joined", frozenset({membership.source}), frozenset(decided))
+            self.batches.append(list(net(self.model.moves[before:])))
 
     def story(self, client: str) -> str:
         """All that was said of a client in the order in which it was taken, and what came of it."""
@@ -129,7 +99,12 @@ def clients_of(raw: Raw) -> set[str]:
         event = decode(raw, LATEST)
     except Poison:
         return set()
-    return {event.id, *map(str, event.said.get("clients", []))}
+    named = event.said.get("clients", [])
+    return {
+        event.id,
+        str(event.said.get("client_id", "")),
+        *map(str, named if isinstance(named, list) else []),
+    }
 
 
 def shown(row: dict[str, Any]) -> str:

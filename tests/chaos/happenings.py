@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 
-from tests.chaos.groups import BY_HAND, MOVING, moving_group
+from tests.chaos.groups import BY_HAND, MOVING
+from tests.chaos.operators import OPERATORS
 
 Happening = tuple[str, dict[str, Any]]
 
@@ -32,6 +33,7 @@ PROVIDERS: Final = ["1", "2", 3, "4", "9", ""]
 STATUSES: Final = ["legal_entity", "individual", "sole_proprietor", "Legal_Entity"]
 WAYS: Final = ["email", "phone", "manual", "payment_method"]
 RESULTS: Final = ["passed", "passed", "failed", "revoked", "PASSED"]
+USAGES: Final = ["tariff", "promotion", "Segment_Condition"]
 WEIGHTS: Final = {
     "new": 24,
     "register": 4,
@@ -42,7 +44,12 @@ WEIGHTS: Final = {
     "return": 2,
     "command": 3,
     "by_hand": 1,
+    "pin": 1.5,
+    "client_groups": 0.7,
     "put_group": 0.5,
+    "change_group": 0.4,
+    "delete_group": 0.2,
+    "usage": 0.4,
     "provider": 0.5,
 }
 
@@ -70,6 +77,8 @@ class Happenings:
         kind = self._rng.choices(kinds, [WEIGHTS[name] for name in kinds])[0]
         if kind == "new" and len(self._known) >= self._clients:
             kind = "change"
+        if kind in OPERATORS:
+            return "group-commands", OPERATORS[kind](self._rng, self.client)
         happening: Happening = getattr(self, f"_{kind}")()
         return happening
 
@@ -219,8 +228,11 @@ class Happenings:
         }
         return "provider-changed", said
 
-    def _put_group(self) -> Happening:
-        return "group-commands", {"command": "put-group", **moving_group(self._rng.choice(MOVING), self._rng)}
+    def _usage(self) -> Happening:
+        rng = self._rng
+        group = rng.choice(MOVING)
+        said = {"group": group, "changed_at": self._time(f"group {group}"), "kind": rng.choice(USAGES)}
+        return "group-usage-changed", {**said, "ref_id": rng.choice(["1", 2]), "used": rng.random() < 0.6}
 
     def _by_hand(self) -> Happening:
         """Put into a group again and again, and deleted as of a time in between."""

@@ -90,6 +90,11 @@ KINDS: Final[dict[str, dict[str, Callable[[dict[str, Any]], Made]]]] = {
         "methods a text": lambda body: only(body, authorization_methods="google"),
         "active a number": lambda body: only(body, active=1),
     },
+    "group-usage-changed": {
+        "unknown kind": lambda body: only(body, kind="rumour"),
+        "no reference": lambda body: only(without(body, "ref_id")),
+        "future": lambda body: only(body, changed_at=AHEAD),
+    },
     "group-commands": {},
 }
 

@@ -115,17 +115,17 @@ class Run:
             lives = group.create_task(self._fleet.live_and_die())
             restarts = group.create_task(self._restart_servers())
             async with Publisher(self._stack.bootstrap_servers) as publisher:
-                first = setup()
-                await publisher.publish(Chunk(tuple(first)))
-                await until(lambda: self._taken(first))
+                for step in setup():
+                    await publisher.publish(Chunk(tuple(step)))
+                    await until(partial(self._taken, step))
                 await self._publish_all(publisher)
             await restarts
             await lives
             progress.cancel()
 
-    async def _taken(self, first: list[Planned]) -> bool:
-        """Whether the groups stand: before, no event is published, so that steady groups see every one."""
-        counts = Counter(record.topic for record in first)
+    async def _taken(self, step: list[Planned]) -> bool:
+        """Whether a step of the setup stands: groups name providers, and steady groups see every event."""
+        counts = Counter(record.topic for record in step)
         reached = await tables.positions(self._stack.database_url)
         return all(reached.get((topic, 0), 0) >= count for topic, count in counts.items())
 

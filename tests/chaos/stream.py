@@ -20,7 +20,11 @@ from tests.chaos.poison import dump, poisoned
 
 START: Final = datetime(2025, 6, 1, tzinfo=UTC)
 CODECS: Final = ("none", "gzip", "snappy", "lz4", "zstd")
-ID_FIELDS: Final = {"provider-changed": "provider_id", "group-commands": "group"}
+ID_FIELDS: Final = {
+    "provider-changed": "provider_id",
+    "group-usage-changed": "group",
+    "group-commands": "group",
+}
 TIME_FIELDS: Final = ("registered_at", "changed_at", "deleted_at", "completed_at")
 
 
@@ -57,8 +61,8 @@ class Plan:
     made: Counter[str] = field(default_factory=Counter)
 
 
-def setup() -> list[Planned]:
-    """What stands before the first event: providers, and the groups."""
+def setup() -> list[list[Planned]]:
+    """What stands before the first event, in steps: the providers, then the groups, which name them."""
     methods = ["login_password", "phone", "google", "facebook", "apple"]
     providers: list[dict[str, Any]] = [
         {
@@ -77,12 +81,11 @@ def setup() -> list[Planned]:
     ]
     timestamp = int(START.timestamp() * 1000)
     return [
-        Planned(topic, body[id_field].encode(), dump(body), (), timestamp)
+        [Planned(topic, body[id_field].encode(), dump(body), (), timestamp) for body in bodies]
         for topic, id_field, bodies in (
             ("provider-changed", "provider_id", providers),
             ("group-commands", "group", commands),
         )
-        for body in bodies
     ]
 
 

@@ -14,7 +14,7 @@ QUERIES = {
     "payers": "SELECT * FROM payers ORDER BY client_id, payer_id",
     "verifications": "SELECT * FROM verifications ORDER BY client_id, method",
     "providers": "SELECT * FROM providers ORDER BY provider_id",
-    "groups": "SELECT group_id, version FROM groups ORDER BY group_id",
+    "groups": "SELECT group_id, version FROM groups WHERE state = 'active' ORDER BY group_id",
     "memberships": "SELECT * FROM memberships ORDER BY client_id, group_id",
     "history": "SELECT * FROM membership_history ORDER BY seq",
     "positions": "SELECT * FROM input_positions ORDER BY topic, partition",

@@ -6,10 +6,11 @@ import json
 from collections import Counter, defaultdict
 from typing import Any
 
-from tests.chaos.evidence import Difference, Evidence, Expected
+from tests.chaos.evidence import Difference, Evidence
 from tests.chaos.groups import STEADY
 from tests.support.model_conditions import verdict_of_group
 from tests.support.model_decode import Raw
+from tests.support.model_net import Expected
 
 Change = dict[str, Any]
 
@@ -206,7 +207,7 @@ def memberships_agree(evidence: Evidence, changes: dict[str, list[Change]]) -> N
 def wanted_groups(evidence: Evidence, client_id: str) -> dict[str, str]:
     """The model's groups of a client, with their sources."""
     client = evidence.model.clients.get(client_id)
-    return {} if client is None else {name: one.source for name, one in sorted(client.groups.items())}
+    return {} if client is None else client.in_force()
 
 
 def snapshots_agree(evidence: Evidence, changes: dict[str, list[Change]]) -> None:

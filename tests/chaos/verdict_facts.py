@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from tests.chaos.evidence import Difference, Evidence
-from tests.support.model import Client
 from tests.support.model_conditions import UNKNOWN
+from tests.support.model_state import Client
 
 FIELDS = ("country", "ip", "provider_id", "authorization_method", "request_parameters")
 

@@ -1,118 +1,27 @@
 """The plain model: what the product must hold after it has taken these records in this order.
 
 A fold over raw records, one at a time, written from contracts.md alone: it imports nothing of the
-product. `apply()` takes a record; `facts`, `members`, `answers`, `dead` say what is held then.
+product. `apply()` takes a record; `facts`, `clients`, `groups`, `answers`, `dead` say what is held then.
 `moves` keeps every join, leave and change of source with the record that decided it, so that an
-oracle can net them over a transaction.
+oracle can net them over a transaction (`model_net`). What is published of it says `model_published`.
+
+What the product does as a run, because it touches many clients, the model does at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from tests.support.model_conditions import (
-    UNKNOWN,
-    Facts,
-    changed_facts,
-    faults_of_group,
-    verdict_of_group,
-    what_it_reads,
-)
-from tests.support.model_decode import Event, Poison, Raw, Stamp, as_id, decode
+from tests.support.model_commands import read_command, readable_id
+from tests.support.model_conditions import UNKNOWN, Facts, changed_facts, verdict_of_group, what_it_reads
+from tests.support.model_decode import Event, Poison, Raw, Stamp, decode
+from tests.support.model_orders import carry_out
+from tests.support.model_state import Account, Answer, Client, Group, Membership, Move, Payer, Reference
 
-
-@dataclass
-class Payer:
-    """The newest record of a payer; a deleted one is kept, so that an older record cannot bring it back."""
-
-    stamp: Stamp
-    status: str | None
-    active: bool
-    deleted: bool
-
-
-@dataclass
-class Membership:
-    """A client in a group, by rule or by hand."""
-
-    source: str
-    by_hand_at: datetime | None = None
-    """The newest time at which it was added by hand."""
-
-
-@dataclass
-class Client:
-    """What was said of a client and still counts."""
-
-    id: str
-    registered_at: datetime | None = None
-    deleted_at: datetime | None = None
-    fields: dict[str, tuple[Stamp, Any]] = field(default_factory=dict)
-    payers: dict[str, Payer] = field(default_factory=dict)
-    verifications: dict[str, dict[str, Stamp]] = field(default_factory=dict)
-    """Method -> result -> its newest time."""
-    groups: dict[str, Membership] = field(default_factory=dict)
-
-    def passed(self) -> frozenset[str]:
-        """A method once passed stays passed until it is revoked."""
-        return frozenset(
-            method
-            for method, newest in self.verifications.items()
-            if "passed" in newest and newest["passed"].newer_than(newest.get("revoked"))
-        )
-
-
-@dataclass(frozen=True)
-class Move:
-    """One thing that happened to a membership: `joined`, `left`, or `source` (only that changed)."""
-
-    client: str
-    group: str
-    what: str
-    source: str
-    moment: str
-    cause: str
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command is answered."""
-
-    command_id: str
-    status: str
-    cause: str
-
-
-@dataclass
-class Group:
-    """The newest `put-group`, as it was given, and how often it changed."""
-
-    body: dict[str, Any]
-    version: int = 1
-
-    def switch(self, name: str) -> bool:
-        """A switch of auto_assignment, with its default."""
-        auto = self.body.get("auto_assignment", {})
-        if name == "upon_change" and auto.get(name) is None:
-            return bool(auto.get("upon_registration")) or bool(auto.get("periodic"))
-        return bool(auto.get(name))
-
-    def is_as(self, other: Group) -> bool:
-        """Whether they say the same; a switch may be left to its default."""
-        return self._said() == other._said()
-
-    def _said(self) -> dict[str, Any]:
-        auto = {"exclude": False, "keep_manual": False, **self.body.get("auto_assignment", {})}
-        auto |= {name: self.switch(name) for name in ("upon_registration", "upon_change", "periodic")}
-        return {**self.body, "auto_assignment": auto, "conditions": self.conditions}
-
-    @property
-    def conditions(self) -> list[dict[str, Any]]:
-        """As given."""
-        return self.body.get("conditions") or []
+MAX_AHEAD: Final = timedelta(minutes=5)
 
 
 class Model:
@@ -122,14 +31,19 @@ class Model:
         """`geoip`: the country of an address, or None; `latest`: a time after it is poison."""
         self._geoip = geoip
         self._latest = latest
+        self._now: datetime | None = None
         self.clients: dict[str, Client] = {}
         self.providers: dict[str, tuple[Stamp, Mapping[str, Any]]] = {}
         self.groups: dict[str, Group] = {}
-        self.moves: list[Move] = []
+        self.deleted_groups: dict[str, int] = {}
+        """The last version of each."""
+        self.references: dict[tuple[str, str, str], Reference] = {}
+        """By group (which need not exist), kind and id."""
+        self.account = Account()
         self.answers: list[Answer] = []
         self.dead: dict[str, str] = {}
         """The place of each dead letter -> why."""
-        self._done: dict[str, str] = {}
+        self._done: dict[str, Answer] = {}
         self._handlers: dict[str, Callable[[Event], None]] = {
             "client-registered": self._registered,
             "client-changed": self._changed,
@@ -137,14 +51,14 @@ class Model:
             "payer-changed": self._payer,
             "verification-completed": self._verification,
             "provider-changed": self._provider,
+            "group-usage-changed": self._usage,
             "group-commands": self._command,
         }
-        self.commands: dict[str, Callable[[Event], str]] = {
-            "put-group": self._put_group,
-            "add-members": self._add_members,
-            "remove-members": self._remove_members,
-        }
-        """Command -> what it does, giving the answer's status; later commands are added here."""
+
+    @property
+    def moves(self) -> list[Move]:
+        """All that happened to memberships in force, in that order."""
+        return self.account.moves
 
     def apply(self, raw: Raw) -> None:
         """Take one record."""
@@ -154,6 +68,27 @@ class Model:
             self.dead[raw.place] = str(poison)
             return
         self._handlers[raw.topic](event)
+
+    def set_clock(self, now: datetime) -> None:
+        """Keep the worker's clock: pins expire by it, and 5 minutes ahead of it is poison."""
+        self._now, self._latest = now, now + MAX_AHEAD
+        for _, client in sorted(self.clients.items()):
+            for group, pin in sorted(client.pins.items()):
+                if pin.expires_at is not None and pin.expires_at <= now:
+                    with self.account.of(client, group, "pin", pin.cause):
+                        self.take_pin_away(client, group)
+
+    def client(self, client_id: str) -> Client:
+        """A client; one that nobody spoke of yet begins with this."""
+        return self.clients.setdefault(client_id, Client(client_id))
+
+    def used_by(self, group: str) -> list[tuple[str, str, str | None]]:
+        """What refers to a group: kind, id and title."""
+        return sorted(
+            (kind, ref_id, known.title)
+            for (name, kind, ref_id), known in self.references.items()
+            if name == group and known.used
+        )
 
     def facts(self, client: Client) -> Facts:
         """What conditions read of a client."""
@@ -175,15 +110,9 @@ class Model:
 
     # --- events of clients -------------------------------------------------------------------
 
-    def _client(self, client_id: str) -> Client:
-        return self.clients.setdefault(client_id, Client(client_id))
-
-    def _too_old(self, client: Client, event: Event) -> bool:
-        return client.deleted_at is not None and event.stamp.time <= client.deleted_at
-
     def _registered(self, event: Event) -> None:
-        client = self._client(event.id)
-        if self._too_old(client, event):
+        client = self.client(event.id)
+        if client.was_deleted_after(event.stamp.time):
             return
         before = self.facts(client)
         self._learn_fields(client, event)
@@ -196,8 +125,8 @@ class Model:
             self._check_change(client, event, before)
 
     def _changed(self, event: Event) -> None:
-        client = self._client(event.id)
-        if self._too_old(client, event):
+        client = self.client(event.id)
+        if client.was_deleted_after(event.stamp.time):
             return
         before = self.facts(client)
         self._learn_fields(client, event)
@@ -210,8 +139,8 @@ class Model:
                 client.fields[name] = (event.stamp, value)
 
     def _payer(self, event: Event) -> None:
-        client = self._client(event.id)
-        if self._too_old(client, event):
+        client = self.client(event.id)
+        if client.was_deleted_after(event.stamp.time):
             return
         before = self.facts(client)
         said = event.said
@@ -224,8 +153,8 @@ class Model:
         self._check_change(client, event, before)
 
     def _verification(self, event: Event) -> None:
-        client = self._client(event.id)
-        if self._too_old(client, event):
+        client = self.client(event.id)
+        if client.was_deleted_after(event.stamp.time):
             return
         before = self.facts(client)
         newest = client.verifications.setdefault(event.said["method"], {})
@@ -234,9 +163,9 @@ class Model:
         self._check_change(client, event, before)
 
     def _deleted(self, event: Event) -> None:
-        client = self._client(event.id)
+        client = self.client(event.id)
         time = event.stamp.time
-        if self._too_old(client, event):
+        if client.was_deleted_after(event.stamp.time):
             return
         client.deleted_at = time
         client.fields = {name: known for name, known in client.fields.items() if known[0].time > time}
@@ -246,9 +175,15 @@ class Model:
             for method, newest in client.verifications.items()
             if (kept := {result: stamp for result, stamp in newest.items() if stamp.time > time})
         }
-        for group, membership in sorted(client.groups.items()):
-            if membership.by_hand_at is None or membership.by_hand_at <= time:
-                self._leave(client, group, event, "client_deleted")
+        for group in sorted(set(client.groups) | set(client.pins)):
+            membership, pin = client.groups.get(group), client.pins.get(group)
+            with self.account.of(client, group, "client_deleted", event.place):
+                if membership is not None and (
+                    membership.by_hand_at is None or membership.by_hand_at <= time
+                ):
+                    del client.groups[group]
+                if pin is not None and pin.said_at <= time:
+                    del client.pins[group]
         if client.registered_at is not None and client.registered_at <= time:
             client.registered_at = None
         if client.registered_at is not None:
@@ -259,16 +194,22 @@ class Model:
         if known is None or event.stamp.newer_than(known[0]):
             self.providers[event.id] = (event.stamp, event.said)
 
-    # --- checks ------------------------------------------------------------------------------
+    def _usage(self, event: Event) -> None:
+        said = event.said
+        key = (event.id, said["kind"], said["ref_id"])
+        known = self.references.get(key)
+        if known is None or event.stamp.newer_than(known.stamp):
+            self.references[key] = Reference(event.stamp, said["title"], said["used"])
+
+    # --- checks: they work on what is beneath the pins ------------------------------------------
 
     def _check_registration(self, client: Client, event: Event) -> None:
         """Over the groups with the switch; it only adds."""
         facts = self.facts(client)
         for name, group in self.groups.items():
-            if not group.switch("upon_registration") or not group.conditions or name in client.groups:
-                continue
-            if verdict_of_group(group.conditions, facts) is True:
-                self._join(client, name, event, "registration", Membership("rule"))
+            if group.switch("upon_registration"):
+                with self.account.of(client, name, "registration", event.place):
+                    self._check(client, name, facts, may_leave=False)
 
     def _check_change(self, client: Client, event: Event, before: Facts) -> None:
         """Over the groups whose conditions read what changed."""
@@ -278,90 +219,50 @@ class Model:
         changed = changed_facts(before, facts)
         for name, group in self.groups.items():
             if group.switch("upon_change") and any(what_it_reads(c) in changed for c in group.conditions):
-                self._check(client, name, group, event, verdict_of_group(group.conditions, facts))
+                with self.account.of(client, name, "change", event.place):
+                    self._check(client, name, facts, may_leave=True)
 
-    def _check(self, client: Client, name: str, group: Group, event: Event, verdict: bool | None) -> None:
-        membership = client.groups.get(name)
+    def _check(self, client: Client, name: str, facts: Facts, *, may_leave: bool) -> None:
+        group, membership = self.groups[name], client.groups.get(name)
+        verdict = verdict_of_group(group.conditions, facts) if group.conditions else None
         if verdict is True and membership is None:
-            self._join(client, name, event, "change", Membership("rule"))
-        if verdict is False and membership is not None and group.switch("exclude"):
+            client.groups[name] = Membership("rule")
+        if verdict is False and membership is not None and may_leave and group.switch("exclude"):
             by_hand = membership.source == "manual"
             if not (by_hand and group.switch("keep_manual")):
-                self._leave(client, name, event, "change")
+                del client.groups[name]
 
-    def _join(self, client: Client, group: str, event: Event, moment: str, membership: Membership) -> None:
-        client.groups[group] = membership
-        self._move(client, group, "joined", membership.source, moment, event)
-
-    def _leave(self, client: Client, group: str, event: Event, moment: str) -> None:
-        membership = client.groups.pop(group)
-        self._move(client, group, "left", membership.source, moment, event)
-
-    def _move(self, client: Client, group: str, what: str, source: str, moment: str, event: Event) -> None:
-        self.moves.append(Move(client.id, group, what, source, moment, event.place))
+    def take_pin_away(self, client: Client, group: str) -> None:
+        """What would be without it returns: a membership by hand, else what one check makes of it."""
+        if client.pins.pop(group, None) is None:
+            return
+        membership = client.groups.get(group)
+        by_hand = membership is not None and membership.source == "manual"
+        if not by_hand and client.registered_at is not None:
+            self._check(client, group, self.facts(client), may_leave=True)
 
     # --- commands ----------------------------------------------------------------------------
 
     def _command(self, event: Event) -> None:
-        given = event.said.get("id")
-        command_id = event.place if given in {None, ""} else str(given)
-        if command_id not in self._done:
-            try:
-                self._done[command_id] = self.commands[event.said["command"]](event)
-            except (Poison, KeyError, TypeError):
-                self._done[command_id] = "rejected"
-        self.answers.append(Answer(command_id, self._done[command_id], event.place))
+        self.answers.append(self._answer(event))
 
-    def _put_group(self, event: Event) -> str:
-        body = {
-            name: value
-            for name, value in event.said.items()
-            if name not in {"command", "id", "actor", "reason", "if_version"}
-        }
-        group_id = as_id(body.get("group"), "group")
-        if faults_of_group(body):
-            return "rejected"
-        known = self.groups.get(group_id)
-        if known is None:
-            self.groups[group_id] = Group(body)
-        elif not known.is_as(Group(body)):
-            self.groups[group_id] = Group(body, known.version + 1)
-        return "done"
-
-    def _add_members(self, event: Event) -> str:
-        group, clients = self._group_and_clients(event)
-        for client_id in clients:
-            client = self._client(client_id)
-            if self._too_old(client, event):
-                continue
-            membership = client.groups.get(group)
-            if membership is None:
-                self._join(client, group, event, "manual", Membership("manual", event.stamp.time))
-                continue
-            if membership.source == "rule":
-                self._move(client, group, "source", "manual", "manual", event)
-            times = [time for time in (membership.by_hand_at, event.stamp.time) if time is not None]
-            client.groups[group] = Membership("manual", max(times))
-        return "done"
-
-    def _remove_members(self, event: Event) -> str:
-        group, clients = self._group_and_clients(event)
-        for client_id in clients:
-            client = self._client(client_id)
-            if group in client.groups and not self._too_old(client, event):
-                self._leave(client, group, event, "manual")
-        return "done"
-
-    def _group_and_clients(self, event: Event) -> tuple[str, list[str]]:
-        group = as_id(event.said.get("group"), "group")
-        if group not in self.groups:
-            raise Poison(f"no group {group}")
-        return group, _clients_of(event.said)
+    def _answer(self, event: Event) -> Answer:
+        try:
+            command = read_command(event, self._now)
+        except Poison:
+            return Answer(readable_id(event.said) or event.place, "rejected", event.place)
+        if command.id is not None and command.id in self._done:
+            return replace(self._done[command.id], cause=event.place)
+        command_id = command.id or event.place
+        try:
+            result, passed_over = carry_out(self, command)
+        except Poison:
+            return Answer(command_id, "rejected", event.place)
+        answer = Answer(command_id, "done", event.place, result, passed_over)
+        if command.id is not None:
+            self._done[command.id] = answer
+        return answer
 
 
-def _clients_of(said: Mapping[str, Any]) -> list[str]:
-    """The clients that a command names, each once."""
-    clients = said["clients"]
-    if not isinstance(clients, list) or not clients:
-        raise Poison("clients is no list of ids")
-    return list(dict.fromkeys(as_id(client, "clients") for client in clients))
+def _said_after(said_at: datetime | None, time: datetime) -> bool:
+    return said_at is not None and said_at > time

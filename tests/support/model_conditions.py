@@ -20,30 +20,6 @@ NEGATIONS: Final = {
     "not_contains": "contains",
     "is_not_set": "is_set",
 }
-FOR_ALL_TYPES: Final = frozenset({"equals", "not_equals", "one_of", "none_of"})
-FOR_TEXT: Final = FOR_ALL_TYPES | {
-    "contains",
-    "not_contains",
-    "starts_with",
-    "ends_with",
-    "matches",
-    "is_set",
-    "is_not_set",
-    "greater_than",
-    "less_than",
-}
-TYPES: Final = frozenset(
-    {
-        "country",
-        "geoip_country",
-        "request_parameter",
-        "payer_status",
-        "provider",
-        "authorization_method",
-        "verification_status",
-        "verification_method",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -199,34 +175,3 @@ def changed_facts(before: Facts, after: Facts) -> set[str]:
         if before.parameters.get(name) != after.parameters.get(name):
             changed.add(f"request_parameter {name}")
     return changed
-
-
-def faults_of_group(group: Mapping[str, Any]) -> list[str]:
-    """What contracts.md forbids in a `put-group`; empty = it is good. Finds some faults, not each."""
-    faults = []
-    name = group.get("name")
-    if not isinstance(name, str) or not name.strip():
-        faults.append("name is required")
-    auto = group.get("auto_assignment", {})
-    if auto.get("periodic") and not auto.get("schedule"):
-        faults.append("periodic wants a schedule")
-    for at, condition in enumerate(group.get("conditions", [])):
-        kind, comparison = condition.get("type"), condition.get("comparison")
-        if kind not in TYPES:
-            faults.append(f"conditions[{at}].type")
-        elif comparison not in (FOR_TEXT if kind == "request_parameter" else FOR_ALL_TYPES):
-            faults.append(f"conditions[{at}].comparison")
-        elif not value_fits(comparison, condition.get("value")):
-            faults.append(f"conditions[{at}].value")
-        if (kind == "request_parameter") != bool(condition.get("parameter")):
-            faults.append(f"conditions[{at}].parameter")
-    return faults
-
-
-def value_fits(comparison: str, value: object) -> bool:
-    """No value to be set or not, a list to be one of, one value otherwise."""
-    if comparison in {"is_set", "is_not_set"}:
-        return value is None
-    if comparison in {"one_of", "none_of"}:
-        return isinstance(value, list)
-    return isinstance(value, str)

@@ -5,16 +5,15 @@ Written from contracts.md alone, so that the product's decoding has somebody to 
 
 from __future__ import annotations
 
-import ipaddress
 import json
-import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import pycountry
+from tests.support.model_fields import READERS, Number, Poison, identifier, parse_time
+
+__all__ = ["INPUTS", "Event", "Poison", "Raw", "Stamp", "decode", "flat", "is_unicode"]
 
 INPUTS: Final = (
     "client-registered",
@@ -23,27 +22,10 @@ INPUTS: Final = (
     "payer-changed",
     "verification-completed",
     "provider-changed",
+    "group-usage-changed",
     "group-commands",
 )
-PAYER_STATUSES: Final = frozenset({"legal_entity", "individual", "sole_proprietor"})
-METHODS: Final = frozenset({"email", "phone", "manual", "payment_method"})
-RESULTS: Final = frozenset({"passed", "failed", "revoked"})
-COUNTRIES: Final = frozenset({country.alpha_2 for country in pycountry.countries} | {"XK"})
-RFC_3339: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
-)
 STRUCTURED: Final = "application/cloudevents+json"
-
-
-@dataclass(frozen=True)
-class Number:
-    """A JSON number as it was written: `1.50` stays that."""
-
-    text: str
-
-
-class Poison(Exception):  # noqa: N818
-    """A record that belongs on its dead-letter topic."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +70,16 @@ class Event:
 
     topic: str
     id: str
-    """The client's, or the provider's; "" for commands."""
+    """The client's, the provider's or the group's; "" for commands."""
     stamp: Stamp
     place: str
     said: Mapping[str, Any]
+    fault: str = ""
+    """Why a command is rejected though it is a JSON object: its time."""
 
 
+ID_FIELDS: Final = {"provider-changed": "provider_id", "group-usage-changed": "group"}
+"""Those of the other topics are `client_id`."""
 TIME_FIELDS: Final = {
     "client-registered": "registered_at",
     "client-changed": "changed_at",
@@ -101,34 +87,41 @@ TIME_FIELDS: Final = {
     "payer-changed": "changed_at",
     "verification-completed": "completed_at",
     "provider-changed": "changed_at",
-    "group-commands": None,
+    "group-usage-changed": "changed_at",
 }
 
 
 def decode(raw: Raw, latest: datetime) -> Event:
     """Read a record; a time after `latest` is poison. Raises Poison."""
     body, envelope_time = json_object(raw)
-    time_field = TIME_FIELDS[raw.topic]
-    time = time_of(body.get(time_field) if time_field else None, envelope_time, raw)
-    if time > latest:
-        raise Poison(f"{time} is ahead of the clock")
-    rank = 1 if raw.topic == "client-changed" else 0
-    stamp = Stamp(time, rank, raw.offset, raw.partition)
     if raw.topic == "group-commands":
-        # An object that cannot be used is answered, not buried; with its id, where that can be read.
-        said = body if is_unicode(body) else {"id": body.get("id")}
-        return Event(raw.topic, "", stamp, raw.place, said)
+        # An object that cannot be used is answered, not buried.
+        try:
+            return Event(raw.topic, "", stamp_of(raw, None, envelope_time, latest), raw.place, body)
+        except Poison as poison:
+            return Event(
+                raw.topic, "", Stamp(latest, 0, raw.offset, raw.partition), raw.place, body, str(poison)
+            )
+    stamp = stamp_of(raw, body.get(TIME_FIELDS[raw.topic]), envelope_time, latest)
     if not is_unicode(body):
         raise Poison("a lone surrogate")
     if "\0" in flat(body):
         raise Poison("NUL in a text")
-    own_id = identifier(body, "provider_id" if raw.topic == "provider-changed" else "client_id")
+    own_id = identifier(body, ID_FIELDS.get(raw.topic, "client_id"))
     return Event(raw.topic, own_id, stamp, raw.place, READERS[raw.topic](body))
+
+
+def stamp_of(raw: Raw, given: object, envelope_time: object, latest: datetime) -> Stamp:
+    """When it was said: `given`, else in the envelope, else the record's timestamp. Raises Poison."""
+    time = time_of(given, envelope_time, raw)
+    if time > latest:
+        raise Poison(f"{time} is ahead of the clock")
+    return Stamp(time, 1 if raw.topic == "client-changed" else 0, raw.offset, raw.partition)
 
 
 def json_object(raw: Raw) -> tuple[dict[str, Any], object]:
     """The fields, and the envelope's time if it has one."""
-    body = parse(raw.value, as_written=raw.topic != "group-commands")
+    body = parse(raw.value)
     headers = {name.lower(): (value or b"").decode("utf-8", "replace") for name, value in raw.headers}
     if headers.get("content-type", "").split(";")[0].strip().lower() == STRUCTURED:
         data = body.get("data")
@@ -138,8 +131,8 @@ def json_object(raw: Raw) -> tuple[dict[str, Any], object]:
     return body, headers.get("ce_time")
 
 
-def parse(value: bytes | None, *, as_written: bool) -> dict[str, Any]:
-    """One JSON object in UTF-8; `as_written`: with its numbers as Number."""
+def parse(value: bytes | None) -> dict[str, Any]:
+    """One JSON object in UTF-8, its numbers as Number."""
     if value is None:
         raise Poison("no value")
 
@@ -148,10 +141,7 @@ def parse(value: bytes | None, *, as_written: bool) -> dict[str, Any]:
 
     try:
         text = value.decode("utf-8")
-        if as_written:
-            body = json.loads(text, parse_constant=refuse, parse_int=Number, parse_float=Number)
-        else:
-            body = json.loads(text, parse_constant=refuse)
+        body = json.loads(text, parse_constant=refuse, parse_int=Number, parse_float=Number)
     except (ValueError, RecursionError) as error:
         raise Poison(f"not JSON in UTF-8: {error}") from error
     if not isinstance(body, dict):
@@ -177,17 +167,6 @@ def flat(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def compact(value: object) -> str:
-    """JSON without blanks, numbers as they were written."""
-    if isinstance(value, Number):
-        return value.text
-    if isinstance(value, list):
-        return "[" + ",".join(map(compact, value)) + "]"
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{compact(name)}:{compact(one)}" for name, one in value.items()) + "}"
-    return json.dumps(value, ensure_ascii=False)
-
-
 def time_of(given: object, envelope: object, raw: Raw) -> datetime:
     """The field, else ce_time, else the record's timestamp."""
     for candidate in (given, envelope):
@@ -196,173 +175,3 @@ def time_of(given: object, envelope: object, raw: Raw) -> datetime:
     return datetime.fromtimestamp(raw.timestamp_ms // 1000, UTC).replace(
         microsecond=raw.timestamp_ms % 1000 * 1000
     )
-
-
-def parse_time(text: object) -> datetime:
-    """RFC 3339 with an offset; UTC, microseconds."""
-    found = RFC_3339.fullmatch(text) if isinstance(text, str) else None
-    if found is None:
-        raise Poison(f"{text!r} is no time")
-    day, clock, fraction, offset = found.groups()
-    fraction = (fraction or "0")[:6].ljust(6, "0")
-    try:
-        return datetime.fromisoformat(
-            f"{day}T{clock}.{fraction}{offset.upper().replace('Z', '+00:00')}"
-        ).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise Poison(f"{text!r} is no time") from error
-
-
-def identifier(body: Mapping[str, Any], name: str) -> str:
-    """Text of 1-64 characters without control characters; an integer becomes its decimal text."""
-    return as_id(body.get(name), name)
-
-
-def as_id(value: object, name: str) -> str:
-    """One id."""
-    if isinstance(value, Number) and value.text.lstrip("-").isdigit():
-        value = int(value.text)
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if not isinstance(value, str) or not 1 <= len(value) <= 64:
-        raise Poison(f"{name} is no id")
-    if any(unicodedata.category(character) == "Cc" for character in value):
-        raise Poison(f"{name} holds a control character")
-    return value
-
-
-def text(value: object, name: str) -> str:
-    """Any text."""
-    if not isinstance(value, str):
-        raise Poison(f"{name} is no text")
-    return value
-
-
-def truth(body: Mapping[str, Any], name: str) -> bool | None:
-    """True or false; None where it is missing or says *none*."""
-    if none_or_missing(body, name) is not False:
-        return None
-    value = body[name]
-    if not isinstance(value, bool):
-        raise Poison(f"{name} is neither true nor false")
-    return value
-
-
-def one_of(value: object, allowed: frozenset[str], name: str) -> str:
-    """A code in any case."""
-    if not isinstance(value, str) or value.lower() not in allowed:
-        raise Poison(f"{name} is none of its codes")
-    return value.lower()
-
-
-def none_or_missing(body: Mapping[str, Any], name: str) -> bool | None:
-    """None: missing, says nothing. True: says *none*. False: says something."""
-    if name not in body:
-        return None
-    return body[name] is None or body[name] == ""
-
-
-def client_fields(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of client-registered and client-changed."""
-    said: dict[str, Any] = {}
-    for name, read in FIELDS.items():
-        none = none_or_missing(body, name)
-        if none is not None:
-            said[name] = None if none else read(body[name], name)
-    return said
-
-
-def country(value: object, name: str) -> str:
-    """ISO 3166-1 alpha-2, or XK."""
-    if not isinstance(value, str) or not value.isascii() or value.upper() not in COUNTRIES:
-        raise Poison(f"{name} is no country")
-    return value.upper()
-
-
-def address(value: object, name: str) -> str:
-    """An IPv4 or IPv6 address."""
-    if not isinstance(value, str):
-        raise Poison(f"{name} is no text")
-    if "%" in value:
-        raise Poison(f"{name} is an address on one network only")
-    try:
-        return str(ipaddress.ip_address(value))
-    except ValueError as error:
-        raise Poison(f"{name} is no address") from error
-
-
-def authorization_method(value: object, name: str) -> str:
-    """Any code: which ones there are, providers say."""
-    return as_id(text(value, name), name).lower()
-
-
-def request_parameters(value: object, name: str) -> dict[str, str]:
-    """Name to text; null = not passed."""
-    if not isinstance(value, dict):
-        raise Poison(f"{name} is no object")
-    return {
-        key: given if isinstance(given, str) else compact(given)
-        for key, given in value.items()
-        if given is not None
-    }
-
-
-FIELDS: Final[Mapping[str, Any]] = {
-    "country": country,
-    "ip": address,
-    "provider_id": as_id,
-    "authorization_method": authorization_method,
-}
-
-
-def registered(body: Mapping[str, Any]) -> dict[str, Any]:
-    """client-registered."""
-    said = client_fields(body)
-    none = none_or_missing(body, "request_parameters")
-    if none is not None:
-        given = body["request_parameters"]
-        said["request_parameters"] = {} if none else request_parameters(given, "request_parameters")
-    return said
-
-
-def payer(body: Mapping[str, Any]) -> dict[str, Any]:
-    """payer-changed."""
-    said: dict[str, Any] = {"payer_id": identifier(body, "payer_id")}
-    said["deleted"] = truth(body, "deleted") or False
-    active = truth(body, "active")
-    if active is not None:
-        said["active"] = active
-    if none_or_missing(body, "status") is False or not said["deleted"]:
-        said["status"] = one_of(body.get("status"), PAYER_STATUSES, "status")
-    return said
-
-
-def verification(body: Mapping[str, Any]) -> dict[str, Any]:
-    """verification-completed."""
-    return {
-        "method": one_of(body.get("method"), METHODS, "method"),
-        "result": one_of(body.get("result"), RESULTS, "result"),
-    }
-
-
-def provider(body: Mapping[str, Any]) -> dict[str, Any]:
-    """provider-changed, a whole record."""
-    methods = body.get("authorization_methods") or []
-    if not isinstance(methods, list):
-        raise Poison("authorization_methods is no list")
-    active = truth(body, "active")
-    return {
-        "name": text(body.get("name") or "", "name"),
-        "active": True if active is None else active,
-        "authorization_methods": [authorization_method(one, "authorization_methods") for one in methods],
-    }
-
-
-READERS: Final[Mapping[str, Any]] = {
-    "client-registered": registered,
-    "client-changed": client_fields,
-    "client-deleted": lambda body: {},
-    "payer-changed": payer,
-    "verification-completed": verification,
-    "provider-changed": provider,
-}

@@ -6,6 +6,7 @@
 - bootstrap_servers (session): host:port of Kafka, shared by all tests
 - kafka_namespace: a short unique text for the names of topics, groups, transactional ids
 - database_url: a new, migrated database, dropped after the test
+- new_database: makes such databases, for tests that need one after the other
 - empty_database_url: a new, empty database, dropped after the test
 - geoip_path (session): a GeoIP country database; needs no stack
 
@@ -18,9 +19,9 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -97,14 +98,24 @@ def database_url(stack: Stack, _template_database: str) -> Iterator[str]:
     yield from _new_database(stack.database_url, template=_template_database)
 
 
+@pytest.fixture
+def new_database(stack: Stack, _template_database: str) -> Callable[[], AbstractContextManager[str]]:
+    make = contextmanager(_new_database)
+    return lambda: make(stack.database_url, template=_template_database)
+
+
 def _new_database(server_url: str, template: str = "template0") -> Iterator[str]:
     name = f"test_{secrets.token_hex(6)}"
     _execute(server_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     try:
         yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
     finally:
-        # With force: a test that failed may have left connections.
-        _execute(server_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+        try:
+            # With force: a test that failed may have left connections.
+            _execute(server_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+        except asyncpg.InsufficientPrivilegeError:
+            # Autovacuum is at it, which only a superuser may end by force; without, the server sends it away.
+            _execute(server_url, f'DROP DATABASE "{name}"')
 
 
 def _execute(url: str, statement: str) -> None:

@@ -28,14 +28,17 @@ def test_the_seed_repeats_the_stream() -> None:
 def test_the_model_reads_what_is_good_and_nothing_else(seed: int) -> None:
     model = Model(country_of, LATEST)
     offsets: Counter[str] = Counter()
-    for chunk in [Chunk(tuple(setup())), *stream(seed)]:
+    for chunk in [*(Chunk(tuple(step)) for step in setup()), *stream(seed)]:
         for record in chunk.records:
             offsets[record.topic] += 1
             place = (record.topic, 0, offsets[record.topic], record.timestamp_ms)
             model.apply(Raw(*place, record.key, record.value, record.headers))
             found = model.dead.get(f"{record.topic}/0/{offsets[record.topic]}", "")
             assert bool(found) == bool(record.poison), (record, found)
-    assert len(model.answers) > len(setup()) - 4
+    providers, groups = setup()
+    assert len(providers) == 4
+    assert len(model.answers) > len(groups)
+    assert all(answer.status == "done" for answer in model.answers[: len(groups)])
 
 
 GOOD: dict[str, dict[str, Any]] = {
@@ -45,6 +48,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "payer-changed": {"client_id": "1", "payer_id": "1", "status": "individual"},
     "verification-completed": {"client_id": "1", "method": "email", "result": "passed"},
     "provider-changed": {"provider_id": "1", "name": "one"},
+    "group-usage-changed": {"group": "g", "kind": "tariff", "ref_id": "1"},
     "group-commands": {"command": "dance"},
 }
 

@@ -1,0 +1,184 @@
+"""The product on a real database and the plain model beside it: the same records to both, then compared."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from db import relay
+from events.record import Record
+from tests.support.driver import COUNTRIES, START, Driver, driver
+from tests.support.model import Model
+from tests.support.model_decode import Raw
+from tests.support.model_net import Expected
+from tests.support.model_published import Ledger, client_groups, client_memberships
+from tests.support.strategies_wire import NOW, Said
+from workers.pin_expiry import PinExpiry
+from workers.relay_messages import Message, changes_and_records, last_rows, snapshot
+from workers.rulesets import RuleSets
+
+if TYPE_CHECKING:
+    from db.relay import RelayConnection
+
+ROWS = 10_000
+"""More than a step appends to the log."""
+
+
+class SideBySide:
+    """Both of them, and the topics as a subscriber would have them by now."""
+
+    def __init__(self, database_url: str) -> None:
+        """Opens nothing yet."""
+        self._database_url = database_url
+        self._exits = AsyncExitStack()
+        self._position = 0
+        self._offsets: dict[str, int] = {}
+        self._now = START + timedelta(minutes=NOW)
+        self._memberships: dict[str, dict[str, Any]] = {}
+        self._groups: dict[str, dict[str, Any]] = {}
+        self._checked_answers = 0
+        self._dead = 0
+        self._driver: Driver
+        self._expiry: PinExpiry
+        self._relay: RelayConnection
+        self.model = Model(lambda ip: COUNTRIES.get(ip.rpartition(".")[0]), self._now)
+        self.model.set_clock(self._now)
+        self._ledger = Ledger(self.model)
+
+    async def start(self) -> None:
+        """A worker on the database as it is."""
+        self._driver = await self._exits.enter_async_context(driver(self._database_url))
+        self._driver.offsets, self._driver.now = self._offsets, self._now
+        self._relay = await self._exits.enter_async_context(relay.connect(self._database_url))
+        self._expiry = PinExpiry(
+            self._driver.pool, RuleSets(), clock=lambda: self._driver.now, committed=lambda: None
+        )
+
+    async def stop(self) -> None:
+        """The worker ends; what it has in memory is lost."""
+        await self._exits.aclose()
+
+    async def take(self, *said: Said, minute: int | None = None) -> None:
+        """Some events as one batch, or one command, with this time as the records'."""
+        timestamp = None if minute is None else START + timedelta(minutes=minute)
+        by_topic: dict[str, list[Record]] = defaultdict(list)
+        for topic, body in said:
+            by_topic[topic].append(self._driver.record(topic, body, timestamp=timestamp))
+        records = [record for of_topic in by_topic.values() for record in of_topic]
+        outcome = await self._driver.handle(*records)
+        assert not outcome.moved
+        for record in records:
+            place = (record.topic, record.partition, record.offset, record.timestamp)
+            self.model.apply(Raw(*place, record.key, bytes(record.value or b"")))
+        await self._compare()
+
+    async def pass_time(self, minutes: int) -> None:
+        """The clock goes on, and pins expire."""
+        self._now = self._driver.now = self._now + timedelta(minutes=minutes)
+        while await self._expiry.step():
+            pass
+        self.model.set_clock(self._now)
+        await self._compare()
+
+    async def _compare(self) -> None:
+        expected, published = self._ledger.close()
+        messages = await self._messages()
+        by_topic: dict[str, list[Message]] = defaultdict(list)
+        for message in messages:
+            by_topic[message.topic].append(message)
+        _changes_agree(by_topic["membership-changed"], expected)
+        self._fold(self._memberships, by_topic["client-memberships"])
+        self._fold(self._groups, by_topic["client-groups"])
+        snapshots = {_text(message.key) for message in by_topic["client-memberships"]}
+        assert published <= snapshots, (published, snapshots)
+        await self._memberships_agree()
+        self._groups_agree()
+        self._answers_agree([_json(message) for message in by_topic["group-command-results"]])
+        dead = sum(len(found) for topic, found in by_topic.items() if topic.endswith(".dlt"))
+        assert dead == len(self.model.dead) - self._dead, (self.model.dead, by_topic)
+        self._dead = len(self.model.dead)
+
+    async def _messages(self) -> list[Message]:
+        """What the relay would send now."""
+        rows = await relay.read(self._relay, self._position, row_limit=ROWS, byte_limit=1 << 30)
+        if not rows:
+            return []
+        self._position = rows[-1].seq + 1
+        due = last_rows(rows)
+        states = await relay.client_states(self._relay, list(due))
+        now = datetime.now(UTC)
+        return [
+            *changes_and_records(rows, frozenset()),
+            *(snapshot(state, due[state.client_id], now) for state in states),
+        ]
+
+    @staticmethod
+    def _fold(table: dict[str, dict[str, Any]], messages: Sequence[Message]) -> None:
+        for message in messages:
+            if message.value is None:
+                table.pop(_text(message.key), None)
+            else:
+                table[_text(message.key)] = _json(message)
+
+    async def _memberships_agree(self) -> None:
+        """The tables, and client-memberships as folded."""
+        model = self.model
+        wanted = {name: groups for name, one in model.clients.items() if (groups := one.in_force())}
+        table: dict[str, dict[str, str]] = defaultdict(dict)
+        for client, group, source in await self._driver.fetch(
+            "SELECT client_id, group_id, source FROM memberships ORDER BY client_id, group_id"
+        ):
+            table[client][group] = source
+        assert table == wanted
+        versions = dict(await self._driver.fetch("SELECT client_id, version FROM clients WHERE version > 0"))
+        assert versions == self._ledger.versions
+        folded = {
+            name: (value["version"], {group: one["source"] for group, one in value["groups"].items()})
+            for name, value in self._memberships.items()
+            if value["version"] or value["groups"]
+        }
+        assert folded == client_memberships(model, self._ledger.versions)
+
+    def _groups_agree(self) -> None:
+        shown = {
+            name: {field: value for field, value in group.items() if field != "updated_at"}
+            for name, group in self._groups.items()
+        }
+        assert shown == client_groups(self.model)
+
+    def _answers_agree(self, answers: list[dict[str, Any]]) -> None:
+        expected = self.model.answers[self._checked_answers :]
+        self._checked_answers = len(self.model.answers)
+        assert len(answers) == len(expected), (answers, expected)
+        for answer, by_model in zip(answers, expected, strict=True):
+            told = (answer, by_model)
+            assert (answer["command_id"], answer["status"]) == (by_model.command_id, by_model.status), told
+            assert bool(answer["errors"]) == (by_model.status == "rejected"), told
+            assert len(answer["warnings"]) >= by_model.passed_over, told
+            result = answer.get("result") or {}
+            assert (by_model.result or {}).items() <= result.items(), told
+
+
+def _changes_agree(messages: Sequence[Message], expected: Sequence[Expected]) -> None:
+    wanted = {(one.client, one.group, one.change): one for one in expected}
+    changes = [_json(message) for message in messages]
+    got = {(one["client_id"], one["group"], one["change"]): one for one in changes}
+    assert len(got) == len(changes), changes
+    assert got.keys() == wanted.keys(), (changes, expected)
+    for key, change in got.items():
+        assert change["source"] in wanted[key].sources, (change, wanted[key])
+        assert (change["moment"], change["cause"]) in wanted[key].decided, (change, wanted[key])
+
+
+def _text(key: bytes | None) -> str:
+    return (key or b"").decode()
+
+
+def _json(message: Message) -> dict[str, Any]:
+    value: dict[str, Any] = orjson.loads(message.value or b"{}")
+    return value
