@@ -11,7 +11,7 @@ from events.problems import path_of
 from events.results import GroupCard
 from workers.exits import REFUSED, CommandError
 from workers.groups_file import steps_of
-from workers.operator_output import moment
+from workers.operator_output import moment, sentence
 from workers.yaml_lines import Document, NotYamlError, read
 
 _OF_THE_CARD: Final = GroupCard.model_fields.keys() - Group.model_fields.keys()
@@ -31,8 +31,7 @@ class GroupFile:
     def locate(self, problem: Problem) -> str:
         """What an answer says of the group, with the line of the file before it."""
         line = self.document.line_of((*self.base, *steps_of(problem.path)))
-        path = f"{problem.path}: " if problem.path else ""
-        return f"{self.name}:{line}: {path}{problem.message}"
+        return f"{self.name}:{line}: {sentence(problem)}"
 
 
 def read_group(content: bytes, name: str) -> GroupFile:

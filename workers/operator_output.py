@@ -44,20 +44,24 @@ def print_warnings(err: Console, warnings: Iterable[Problem]) -> None:
 
 
 def sentence(problem: Problem) -> str:
-    """A problem with the place that it names."""
-    return f"{problem.path}: {problem.message}" if problem.path else problem.message
+    """A problem with the place that it names, on one line."""
+    return plain(f"{problem.path}: {problem.message}" if problem.path else problem.message)
 
 
-def text(value: object, style: str = "") -> Text:
-    """A value as it is shown: nothing in it is markup, and nothing steers the terminal.
+def plain(value: object) -> str:
+    """A value on one line, with nothing in it that steers the terminal.
 
     Names, reasons and request parameters were typed by strangers.
     """
-    shown = "".join(
+    return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in str(value)
     )
-    return Text(shown, style=style, overflow="fold")
+
+
+def text(value: object, style: str = "") -> Text:
+    """A value as it is shown in tables: plain, and nothing in it is markup."""
+    return Text(plain(value), style=style, overflow="fold")
 
 
 def moment(time: datetime | None) -> str:

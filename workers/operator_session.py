@@ -15,6 +15,7 @@ from workers import settings
 from workers.console import Command, Console, ConsoleError
 from workers.exits import NO_ANSWER, REFUSED, USAGE, CommandError, ConfigurationError
 from workers.kafka import client_arguments
+from workers.operator_output import sentence
 
 Done = TypeVar("Done")
 Model = TypeVar("Model", bound=BaseModel)
@@ -114,9 +115,5 @@ def read(answer: GroupCommandResult, model: type[Model]) -> Model:
 
 def refuse(answers: Sequence[GroupCommandResult]) -> NoReturn:
     """Raise CommandError (REFUSED) with the errors of answers, a line each and each once."""
-    lines = [
-        f"Error: {problem.path}: {problem.message}" if problem.path else f"Error: {problem.message}"
-        for answer in answers
-        for problem in answer.errors
-    ]
+    lines = [f"Error: {sentence(problem)}" for answer in answers for problem in answer.errors]
     raise CommandError("\n".join(dict.fromkeys(lines)) or "Error: it was rejected.", REFUSED)

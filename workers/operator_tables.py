@@ -7,7 +7,7 @@ from rich.table import Table
 
 from events.outputs import AssignmentRun, MembershipChanged
 from events.results import GroupSummary, MembersPage
-from workers.operator_output import moment, number, table, text
+from workers.operator_output import moment, number, plain, table, text
 
 _STATES: Final[Mapping[str, str]] = {
     "running": "cyan",
@@ -80,7 +80,7 @@ def change_line(change: MembershipChanged) -> str:
     """One change on one line, for a stream of them."""
     who = by(change.actor, change.reason)
     said = f"{change.change} {change.group} ({how(change)}), version {change.version}"
-    return text(f"{moment(change.changed_at)}  {change.client_id}  {said}{who and f', by {who}'}").plain
+    return plain(f"{moment(change.changed_at)}  {change.client_id}  {said}{who and f', by {who}'}")
 
 
 def how(change: MembershipChanged) -> str:

@@ -146,8 +146,15 @@ def test_what_goes_on_as_a_run_is_followed(typed: Typed, prefix: str) -> None:
     assert (named.returncode, named.stderr) == (0, "")
     assert named.stdout.startswith(f"{prefix}: goes on as run ")
     run_id = named.stdout.rpartition("run ")[2].strip("`.\n")
-    assert f"run {run_id}" in until(typed, "run", run_id, has="state    done")
+    assert f"run {run_id}" in until(typed, "run", run_id, has="state     done")
     assert run_id in typed.says("runs", "--group", prefix)
+
+    typed("put", "-", content=GROUP.format(prefix))
+    terminal = Typed({**typed.environment, "TTY_COMPATIBLE": "1", "TERM": "xterm"})
+    held = terminal("pin", prefix, "--in", "--file", "-", content=clients)
+    assert held.returncode == 0
+    assert f"{MANY}/{MANY}" in held.stderr  # the bar
+    assert f"{MANY:,} joined" in held.stdout
 
 
 async def test_what_is_there_is_shown(running: Running, typed: Typed, prefix: str) -> None:
@@ -186,6 +193,10 @@ async def test_what_is_there_is_shown(running: Running, typed: Typed, prefix: st
     [change] = typed.json("history", client, "--group", prefix)["result"]["changes"]
     assert (change["change"], change["moment"]) == ("joined", "registration")
     assert typed("history").returncode == 2
+
+    unknown = typed("group", f"{prefix}-other", "--json")
+    assert (unknown.returncode, json.loads(unknown.stdout)["status"]) == (1, "rejected")
+    assert unknown.stderr == f"Error: group: the group '{prefix}-other' is unknown (did you mean {prefix}?)\n"
 
 
 def test_pages_are_joined(typed: Typed, prefix: str) -> None:
