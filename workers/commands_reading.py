@@ -147,7 +147,7 @@ def members(
 
 
 def history(
-    client_id: Annotated[str | None, typer.Argument(metavar="[CLIENT]", help="The id of a client.")] = None,
+    client_id: Annotated[str | None, typer.Argument(metavar="CLIENT", help="The id of a client.")] = None,
     *,
     group_id: Annotated[str | None, typer.Option("--group", help="Only changes of this group.")] = None,
     limit: Newest = 100,

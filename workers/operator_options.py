@@ -25,7 +25,7 @@ Wait = Annotated[
 GroupId = Annotated[str, typer.Argument(metavar="GROUP", help="The id of a group.")]
 ClientId = Annotated[str, typer.Argument(metavar="CLIENT", help="The id of a client.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The id of a run.")]
-ClientIds = Annotated[list[str] | None, typer.Argument(metavar="[CLIENT]...", help="Ids of clients.")]
+ClientIds = Annotated[list[str] | None, typer.Argument(metavar="CLIENT", help="Ids of clients.")]
 ClientsFile = Annotated[
     typer.FileBinaryRead | None,
     typer.Option("--file", help="More ids of clients, one a line; - is standard input."),
