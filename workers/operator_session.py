@@ -32,7 +32,10 @@ def kafka_arguments() -> dict[str, Any]:
 
 
 def run(work: Callable[[Console], Awaitable[Done]]) -> Done:
-    """Connect, do `work`, disconnect; blocks. Raises CommandError where Kafka or a worker does not answer."""
+    """Connect, do `work`, disconnect; blocks.
+
+    Raises CommandError where Kafka or a worker does not answer, or where what was typed cannot be sent.
+    """
     arguments = kafka_arguments()
     quieten()
 
@@ -42,6 +45,8 @@ def run(work: Callable[[Console], Awaitable[Done]]) -> Done:
                 return await work(console)
         except ConsoleError as error:
             raise CommandError(f"Error: {error}.", NO_ANSWER) from error
+        except UnicodeEncodeError as error:
+            raise CommandError("Error: what was typed is not UTF-8 text.", USAGE) from error
 
     return asyncio.run(connected())
 

@@ -304,6 +304,8 @@ def test_without_kafka_it_says_so(typed: Typed) -> None:
         (("pin", "vip", "1"), "--in"),
         (("pin", "vip", "1", "--in", "--expires", "soon"), "--expires"),
         (("groups", "--limit", "0"), "--limit"),
+        (("group", "\udcff"), "not UTF-8"),
+        (("add", "vip", "1", "--reason", "\udcff"), "not UTF-8"),
         (("put", "no-such-file"), "no-such-file"),
     ],
 )
