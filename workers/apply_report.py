@@ -19,8 +19,6 @@ _STYLES: Final = {
     Status.REJECTED: "bold red",
     Status.UNANSWERED: "bold red",
 }
-LOG_WIDTH: Final = 140
-"""Characters of a line where no terminal says how wide it is."""
 
 
 def as_json(applied: Applied, name: str) -> str:

@@ -1,18 +1,34 @@
-"""The command `client-groups`. Each family of commands is a module workers/commands_*.py."""
+"""The command `client-groups`. Each family of commands is a module workers/commands_*.py.
+
+Those modules import at the top only what is light: help and completion answer at once.
+"""
 
 import typer
 
-from workers import commands_groups, commands_positions, commands_worker, exits
-from workers.settings import ConfigurationError
+from workers import (
+    commands_changing,
+    commands_groups,
+    commands_positions,
+    commands_reading,
+    commands_watching,
+    commands_worker,
+    exits,
+)
 
 app = typer.Typer(
     name="client-groups",
     help="Keeps client groups in step with their rules.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
-for family in (commands_worker, commands_groups, commands_positions):
+for family in (
+    commands_reading,
+    commands_watching,
+    commands_groups,
+    commands_changing,
+    commands_worker,
+    commands_positions,
+):
     family.register(app)
 
 
@@ -20,7 +36,7 @@ def main() -> None:
     """Run the command line. What a user can put right is a sentence on stderr, not a stack trace."""
     try:
         app()
-    except ConfigurationError as error:
+    except exits.ConfigurationError as error:
         for sentence in error.sentences:
             typer.echo(sentence, err=True)
         raise SystemExit(exits.CONFIGURATION) from None

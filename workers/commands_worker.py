@@ -1,24 +1,30 @@
 """Commands that run the worker and prepare what it needs."""
 
+from __future__ import annotations
+
 import asyncio
+from typing import TYPE_CHECKING, Final
 
 import typer
 
-from workers import logs, settings
+if TYPE_CHECKING:
+    from workers.settings import Settings
+
+PANEL: Final = "Run the worker"
+"""Where `--help` lists them."""
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    app.command("worker")(worker)
-    app.command("topics")(topics)
-    app.command("migrate")(migrate)
-    app.command("settings")(show_settings)
+    app.command("worker", rich_help_panel=PANEL)(worker)
+    app.command("topics", rich_help_panel=PANEL)(topics)
+    app.command("migrate", rich_help_panel=PANEL)(migrate)
+    app.command("settings", rich_help_panel=PANEL)(show_settings)
 
 
 def worker() -> None:
     """Take events and send changes until SIGTERM. Exit codes: 0 stopped, 1 wrong settings, 70 crashed."""
-    chosen = settings.load()
-    logs.configure(chosen)
+    chosen = _configured()
     from workers.process import run  # only here, as in all commands: Faust takes a second to import
 
     raise typer.Exit(run(chosen))
@@ -26,8 +32,7 @@ def worker() -> None:
 
 def topics() -> None:
     """Create the topics that are not there yet; say where existing ones are not as they should be."""
-    chosen = settings.load()
-    logs.configure(chosen)
+    chosen = _configured()
     from workers.exits import CommandError, said_plainly
     from workers.kafka import client_arguments
     from workers.topics import TopicError, ensure_topics
@@ -44,8 +49,7 @@ def topics() -> None:
 
 def migrate() -> None:
     """Bring the database to the newest schema."""
-    chosen = settings.load()
-    logs.configure(chosen)
+    chosen = _configured()
     from db.migrate import upgrade
     from workers.exits import said_plainly
 
@@ -56,4 +60,14 @@ def migrate() -> None:
 
 def show_settings() -> None:
     """Print all settings as a Markdown document (docs/settings.md)."""
+    from workers import settings
+
     typer.echo(settings.document(), nl=False)
+
+
+def _configured() -> Settings:
+    from workers import logs, settings
+
+    chosen = settings.load()
+    logs.configure(chosen)
+    return chosen

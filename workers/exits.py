@@ -1,16 +1,30 @@
-"""How commands end: exit codes, and errors that are sentences instead of stack traces."""
+"""How commands end: the exit codes of all of them, and errors that are sentences instead of stack traces."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-import asyncpg
-from aiokafka.errors import KafkaError
-
 OK: Final = 0
 CONFIGURATION: Final = 1
+"""Wrong settings, for the commands that run the worker and prepare what it needs."""
 UNAVAILABLE: Final = 69  # EX_UNAVAILABLE of sysexits.h
 CRASH: Final = 70  # EX_SOFTWARE
+
+REFUSED: Final = 1
+"""A worker, or a look at the input, refused what an operator wanted; or a run of it did not end well."""
+USAGE: Final = 2
+"""Nothing was sent: what was typed, or a setting, cannot be used."""
+NO_ANSWER: Final = 3
+"""No Kafka, or no answer. What was sent may still be carried out."""
+OPERATOR_CODES: Final = "Exit codes: 0 done, 1 refused, 2 usage, 3 no Kafka or no answer."
+
+
+class ConfigurationError(Exception):
+    """Settings that cannot be used: one sentence for each. The worker's process ends with CONFIGURATION."""
+
+    def __init__(self, sentences: list[str]) -> None:
+        super().__init__("\n".join(sentences))
+        self.sentences = sentences
 
 
 class CommandError(Exception):
@@ -25,6 +39,9 @@ class CommandError(Exception):
 @contextmanager
 def said_plainly(doing: str) -> Iterator[None]:
     """Turn what Kafka, the database or the network raise into a CommandError: "Cannot <doing>: ..."."""
+    import asyncpg  # only here: the command line imports this module for every --help
+    from aiokafka.errors import KafkaError
+
     try:
         yield
     except (KafkaError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:

@@ -84,7 +84,7 @@ class GroupsFile:
     def locate(self, entry: Entry, problem: AnyProblem) -> Located:
         """Where in the file a problem of one group is; `path` of the problem is relative to the group."""
         path = f"{GROUPS}[{entry.index}]" + (f".{problem.path}" if problem.path else "")
-        return Located(problem.code, path, self.document.line_of(_steps(path)), problem.message)
+        return Located(problem.code, path, self.document.line_of(steps_of(path)), problem.message)
 
 
 def read_groups(content: bytes) -> GroupsFile:
@@ -103,7 +103,8 @@ def read_groups(content: bytes) -> GroupsFile:
     return file
 
 
-def _steps(path: str) -> list[str | int]:
+def steps_of(path: str) -> list[str | int]:
+    """The way to what a path names: `conditions[1].value` as `["conditions", 1, "value"]`."""
     return [int(index) if index else name for index, name in _STEP.findall(path)]
 
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from workers import logs
-from workers.settings import ConfigurationError
+from workers.exits import ConfigurationError
 
 Check = Callable[[], Awaitable[list[str]]]
 """Why the process is not ready: sentences, none when it is."""

@@ -16,8 +16,9 @@ import uvloop
 from workers import exits, logs
 from workers.app import Application
 from workers.bootstrap import Parts, build
+from workers.exits import ConfigurationError
 from workers.health import Health
-from workers.settings import ConfigurationError, Settings
+from workers.settings import Settings
 
 ENDING_S: Final = 15.0
 """How much longer than SHUTDOWN_SECONDS a process may take to end before it is ended."""

@@ -6,20 +6,14 @@ from typing import Annotated, Any, Final, Literal, Self, TypeVar, get_args
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from workers.exits import ConfigurationError
+
 Role = Literal["intake", "relay"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 _HIDDEN: Final = "hidden"
-
-
-class ConfigurationError(Exception):
-    """Settings that cannot be used: one sentence for each. The process ends with exit code 1."""
-
-    def __init__(self, sentences: list[str]) -> None:
-        super().__init__("\n".join(sentences))
-        self.sentences = sentences
 
 
 class KafkaSettings(BaseSettings):

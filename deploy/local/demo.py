@@ -34,8 +34,9 @@ from deploy.local.ports import keep_ports
 from deploy.local.stack import BOOTSTRAP_VARIABLE, DATABASE_VARIABLE, Stack
 from deploy.local.worker import Worker, client_groups
 from events.topics import CLIENT_MEMBERSHIPS
+from workers.exits import ConfigurationError
 from workers.kafka import client_arguments
-from workers.settings import ConfigurationError, load_kafka
+from workers.settings import load_kafka
 
 GROUPS: Final = Path(__file__).with_name("demo_groups.yaml")
 AT_REST: Final = "at rest, one event at a time"

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from workers import kafka
-from workers.settings import ConfigurationError, Settings, document, load
+from workers.exits import ConfigurationError
+from workers.settings import Settings, document, load
 
 GOOD = {"KAFKA_BOOTSTRAP_SERVERS": "a:9092, b:9093", "DATABASE_URL": "postgresql://u:secret@h/d"}
 

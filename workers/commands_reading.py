@@ -1,0 +1,245 @@
+"""Commands for operators who look at groups, clients, changes and runs. They need Kafka's address only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from workers.exits import OPERATOR_CODES
+from workers.operator_options import (
+    ANSWER_TIMEOUT,
+    READING,
+    ClientId,
+    GroupId,
+    Json,
+    Limit,
+    Newest,
+    RunId,
+    Timeout,
+)
+
+if TYPE_CHECKING:
+    from events.outputs import GroupCommandResult
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    commands: Mapping[str, Callable[..., None]] = {
+        "groups": groups,
+        "group": group,
+        "client": client,
+        "members": members,
+        "history": history,
+        "runs": runs,
+        "run": run,
+    }
+    for name, command in commands.items():
+        app.command(name, rich_help_panel=READING, epilog=OPERATOR_CODES)(command)
+
+
+def groups(*, limit: Limit = None, as_json: Json = False, timeout: Timeout = ANSWER_TIMEOUT) -> None:
+    """List groups, with how many conditions and members they have and how many refer to them (used)."""
+    answer = _list({"command": "list-groups"}, "groups", limit, timeout)
+    if _printed(answer, as_json=as_json):
+        return
+    from events.results import GroupsPage
+    from workers.operator_output import consoles
+    from workers.operator_session import read
+    from workers.operator_tables import groups_table
+
+    page = read(answer, GroupsPage)
+    out, err = consoles()
+    if page.groups:
+        out.print(groups_table(page.groups))
+    else:
+        err.print("There are no groups.")
+    if page.after is not None:
+        err.print("There are more.")
+
+
+def group(
+    group_id: GroupId,
+    *,
+    as_json: Json = False,
+    as_yaml: Annotated[
+        bool, typer.Option("--yaml", help="Print the group as `put` and `apply` read it.")
+    ] = False,
+    timeout: Timeout = ANSWER_TIMEOUT,
+) -> None:
+    """Show a group: settings, conditions, how many members, who uses it, what is wrong with it."""
+    answer = _ask({"command": "show-group", "group": group_id}, timeout)
+    if _printed(answer, as_json=as_json):
+        return
+    from events.results import GroupCard
+    from workers.operator_cards import group_card
+    from workers.operator_output import consoles
+    from workers.operator_session import read
+
+    card = read(answer, GroupCard)
+    if as_yaml:
+        from workers.group_files import as_written
+
+        typer.echo(as_written(card), nl=False)
+    else:
+        consoles()[0].print(group_card(card, answer.warnings))
+
+
+def client(client_id: ClientId, *, as_json: Json = False, timeout: Timeout = ANSWER_TIMEOUT) -> None:
+    """Show a client: what is known of it, its groups, and what holds it in groups or out of them."""
+    answer = _ask({"command": "show-client", "client_id": client_id}, timeout)
+    if _printed(answer, as_json=as_json):
+        return
+    from events.results import ClientCard
+    from workers.operator_cards import client_card
+    from workers.operator_output import consoles, print_warnings
+    from workers.operator_session import read
+
+    out, err = consoles()
+    out.print(client_card(read(answer, ClientCard)))
+    print_warnings(err, answer.warnings)
+
+
+def members(
+    group_id: GroupId,
+    *,
+    limit: Limit = None,
+    ids: Annotated[
+        bool, typer.Option("--ids", help="Print ids only, one a line, as `add --file -` reads them.")
+    ] = False,
+    as_json: Json = False,
+    timeout: Timeout = ANSWER_TIMEOUT,
+) -> None:
+    """List the clients that are in a group, with how and since when."""
+    command = {"command": "list-members", "group": group_id}
+    if as_json:
+        _printed(_list(command, "clients", limit, timeout), as_json=True)
+        return
+    from events.results import MembersPage
+    from workers.console import Console
+    from workers.operator_output import consoles
+    from workers.operator_session import pages, read
+    from workers.operator_session import run as session
+    from workers.operator_tables import members_table
+
+    out, err = consoles()
+
+    async def show(console: Console) -> None:
+        # Page by page: a group may have a million members.
+        shown = 0
+        more = None
+        async for answer in pages(console, command, "clients", limit=limit, timeout=timeout):
+            page = read(answer, MembersPage)
+            if ids:
+                for each in page.clients:
+                    typer.echo(each)
+            elif page.clients:
+                out.print(members_table(page, header=not shown))
+            shown += len(page.clients)
+            more = page.after
+        if not shown:
+            err.print("It has no members.")
+        elif more is not None:
+            err.print("There are more.")
+
+    session(show)
+
+
+def history(
+    client_id: Annotated[str | None, typer.Argument(metavar="CLIENT", help="The id of a client.")] = None,
+    *,
+    group_id: Annotated[str | None, typer.Option("--group", help="Only changes of this group.")] = None,
+    limit: Newest = 100,
+    as_json: Json = False,
+    timeout: Timeout = ANSWER_TIMEOUT,
+) -> None:
+    """List the changes of a client, of a group, or of a client in a group, the newest first."""
+    if client_id is None and group_id is None:
+        raise typer.BadParameter("name a client, or give --group")
+    command = {"command": "history", "client_id": client_id, "group": group_id}
+    answer = _list(command, "changes", limit, timeout)
+    if _printed(answer, as_json=as_json):
+        return
+    from events.results import ChangesPage
+    from workers.operator_output import consoles
+    from workers.operator_session import read
+    from workers.operator_tables import changes_table
+
+    page = read(answer, ChangesPage)
+    out, err = consoles()
+    if page.changes:
+        out.print(changes_table(page.changes))
+    else:
+        err.print("There are no changes.")
+    if page.after is not None:
+        err.print("There are older ones.")
+
+
+def runs(
+    *,
+    group_id: Annotated[str | None, typer.Option("--group", help="Only runs of this group.")] = None,
+    limit: Newest = 20,
+    as_json: Json = False,
+    timeout: Timeout = ANSWER_TIMEOUT,
+) -> None:
+    """List runs, the newest first: what goes on with many clients, and how far it is."""
+    answer = _list({"command": "list-runs", "group": group_id}, "runs", limit, timeout)
+    if _printed(answer, as_json=as_json):
+        return
+    from events.results import RunsPage
+    from workers.operator_output import consoles
+    from workers.operator_session import read
+    from workers.operator_tables import runs_table
+
+    page = read(answer, RunsPage)
+    out, err = consoles()
+    if page.runs:
+        out.print(runs_table(page.runs))
+    else:
+        err.print("There are no runs.")
+    if page.after is not None:
+        err.print("There are older ones.")
+
+
+def run(run_id: RunId, *, as_json: Json = False, timeout: Timeout = ANSWER_TIMEOUT) -> None:
+    """Show how far a run is, or its result."""
+    answer = _ask({"command": "show-run", "run_id": run_id}, timeout)
+    if _printed(answer, as_json=as_json):
+        return
+    from events.outputs import AssignmentRun
+    from workers.operator_cards import run_card
+    from workers.operator_output import consoles
+    from workers.operator_session import read
+
+    consoles()[0].print(run_card(read(answer, AssignmentRun)))
+
+
+def _ask(command: Mapping[str, Any], timeout: float) -> GroupCommandResult:
+    from workers.operator_session import ask
+
+    return ask(command, timeout)
+
+
+def _list(command: Mapping[str, Any], rows: str, limit: int | None, timeout: float) -> GroupCommandResult:
+    from workers.console import Console
+    from workers.operator_session import joined, pages
+    from workers.operator_session import run as session
+
+    async def work(console: Console) -> GroupCommandResult:
+        found = pages(console, command, rows, limit=limit, timeout=timeout)
+        return joined([answer async for answer in found])
+
+    return session(work)
+
+
+def _printed(answer: GroupCommandResult, *, as_json: bool) -> bool:
+    """Write the answer where JSON is wanted; raises CommandError where it was rejected, so or so."""
+    from workers.operator_output import print_json
+    from workers.operator_session import refuse
+
+    if as_json:
+        print_json(answer)
+    if answer.status == "rejected":
+        refuse([answer])
+    return as_json
