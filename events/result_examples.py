@@ -32,6 +32,7 @@ _RESULTS: Mapping[str, Mapping[str, Any]] = {
                 "conditions": 3,
                 "members": 1200,
                 "used_by": 1,
+                "warnings": 0,
             }
         ],
         "after": "ZXUtY29tcGFuaWVz",

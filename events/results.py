@@ -54,6 +54,8 @@ class GroupSummary(Output):
     """How many clients are in it."""
     used_by: int = Field(ge=0)
     """How many refer to it."""
+    warnings: int = Field(ge=0)
+    """How much its conditions name that no active provider is or has; show-group says what."""
 
 
 class Page(Output):
@@ -95,7 +97,7 @@ class GroupCard(ClientGroup):
     members: int = Field(ge=0)
     """How many clients are in it."""
     unknown: int = Field(ge=0)
-    """For how many clients it cannot be said whether they match."""
+    """For how many clients it cannot be said whether they match; at least, where a warning says so."""
 
     @staticmethod
     def showing(group: ClientGroup, *, members: int, unknown: int) -> "GroupCard":
