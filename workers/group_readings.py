@@ -26,8 +26,8 @@ from workers.pages import after_of, page, place_of
 if TYPE_CHECKING:
     from db.connections import AnyConnection
 
-CHECKED_MAX: Final = 10_000
-"""Clients that show-group checks, about half a second."""
+CHECKED_MAX: Final = 5_000
+"""Clients that show-group checks: at 60 µs each, as their facts are read one by one."""
 
 
 async def list_groups(
