@@ -83,7 +83,8 @@ class Aside(Service):
     """Takes steps of commands in turn, as long as there are some.
 
     Every worker that takes commands has one, and they share the commands. After a step its command goes to
-    the end of the queue, so that a long one holds up a short one by one step at the most.
+    the end of the queue, so that a long one holds up a short one by one step at the most. A job may raise
+    Rejected before it writes anything.
     """
 
     def __init__(
@@ -107,6 +108,11 @@ class Aside(Service):
         self._clock = clock
         self._committed = committed
         self._woken = asyncio.Event()
+
+    @property
+    def commands(self) -> frozenset[type[Command]]:
+        """What is done here."""
+        return frozenset(self._jobs)
 
     def wake(self) -> None:
         """Say that there may be a new command. Does not block."""
