@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -112,6 +113,17 @@ def _condition(condition: Condition) -> dict[str, Any]:
     return wire
 
 
+def client_group(stored: StoredGroup, references: Iterable[usage.Reference]) -> ClientGroup:
+    """The group as it is published, with what refers to it."""
+    return ClientGroup.of(
+        WireGroup.model_validate(wire_of(stored.group)),
+        version=stored.version,
+        updated_at=stored.updated_at,
+        updated_by=stored.updated_by,
+        used_by=[Reference(kind=each.kind, ref_id=each.ref_id, title=each.title) for each in references],
+    )
+
+
 async def group_record(
     connection: AnyConnection,
     stored: StoredGroup,
@@ -122,17 +134,10 @@ async def group_record(
 ) -> Outgoing:
     """The record of client-groups that says how the group is. The group, or the rules, must be held alone."""
     references = await usage.of_group(connection, stored.group.group_id)
-    value = ClientGroup.of(
-        WireGroup.model_validate(wire_of(stored.group)),
-        version=stored.version,
-        updated_at=stored.updated_at,
-        updated_by=stored.updated_by,
-        used_by=[Reference(kind=each.kind, ref_id=each.ref_id, title=each.title) for each in references],
-    )
     return Outgoing(
         CLIENT_GROUPS.name,
         stored.group.group_id.encode(),
-        encode(value),
+        encode(client_group(stored, references)),
         headers(CLIENT_GROUPS.name, ce_id, now, stored.group.group_id, traceparent),
     )
 
