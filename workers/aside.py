@@ -14,7 +14,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+    UnsupportedSaslMechanismError,
+)
 from mode import Service
 from pydantic import BaseModel
 
@@ -26,6 +32,7 @@ from events.base import Command
 from events.commands import InvalidCommand, decode_command
 from events.outputs import GroupCommandResult
 from events.record import FieldProblem, InvalidRecord, Record
+from events.replays import restored
 from workers.answers import AnyProblem, Rejected, answer_record, result_of
 from workers.aside_jobs import Job, Step
 from workers.transactions import transact
@@ -43,6 +50,14 @@ _ERROR_SHOWN: Final = 500
 """Characters."""
 _ANY_TIME: Final = timedelta(days=36_500)
 """Whether a command's time is too far ahead was judged when it was taken."""
+
+_REFUSED: Final = (
+    AuthenticationFailedError,
+    SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+    UnsupportedSaslMechanismError,
+)
+"""Of Kafka: it will not do otherwise when asked again."""
 
 _logger = structlog.get_logger(__name__)
 
@@ -151,11 +166,11 @@ class Aside(Service):
             raise _StepError(waiting, error) from error
 
     async def _do(self, connection: AnyConnection, waiting: Waiting, now: datetime) -> bool:
-        command = _command_of(waiting)
+        record, command = _record(waiting), _command_of(waiting)
         job = self._jobs.get(type(command))
         if job is None:
             raise _NoJobError(f"there is nothing here that does {command.command}")
-        is_kept = command.id is not None and type(command) in self._deeds
+        is_kept = type(command) in self._deeds and (command.id is not None or record.first is not None)
         if is_kept and (before := await commands.answer(connection, command.command_id)) is not None:
             again = GroupCommandResult.model_validate_json(before)
             return await _answer(connection, waiting, command, again, now=now)
@@ -200,12 +215,16 @@ class Aside(Service):
 
 def _passes(error: Exception) -> bool:
     """Whether the step may succeed when it is tried again later, here or in another worker."""
-    elsewhere = isinstance(error, _NoJobError | InvalidCommand | InvalidRecord)
-    return elsewhere or is_transient(error) or (isinstance(error, KafkaError) and error.retriable)
+    if isinstance(error, _NoJobError | InvalidCommand | InvalidRecord):
+        return True
+    if isinstance(error, KafkaError):
+        # Not only where aiokafka says `retriable`: that is off for what it raises when no broker answers.
+        return not isinstance(error, _REFUSED)
+    return is_transient(error)
 
 
 def _record(waiting: Waiting) -> Record:
-    return Record(*waiting[1:8])
+    return restored(Record(*waiting[1:8]))
 
 
 def _command_of(waiting: Waiting) -> Command:

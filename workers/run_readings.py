@@ -28,7 +28,8 @@ async def list_runs(
     if command.group is not None and await groups.find(connection, command.group) is None:
         raise Rejected(await unknown_group(connection, command.group))
     found = await run_reading.newest(connection, command.group, before, command.limit + 1)
-    rows, after = page(map(run_of, found), command.limit, lambda row: row.run_id)
+    shown = [await run_of(connection, run) for run in found]
+    rows, after = page(shown, command.limit, lambda row: row.run_id)
     return Step(result=RunsPage(runs=rows, after=after))
 
 
@@ -50,4 +51,4 @@ async def show_run(
     if run is None:
         message = "there is no such run; list-runs lists them"
         return Step(errors=[FieldProblem("unknown_run", "run_id", message)])
-    return Step(result=run_of(run))
+    return Step(result=await run_of(connection, run))

@@ -1,23 +1,22 @@
 """Hypothesis strategies for what comes in over Kafka: few clients, groups and times, so that they meet.
 
-A record is (topic, body); times are the start of the driver's clock plus some whole minutes.
+A record is (topic, body). Its times are minutes from now, below zero for the past; `on_the_wire` puts
+times in their place.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from tests.support.driver import START
-
 Said = tuple[str, dict[str, Any]]
 
-NOW: Final = 5
-"""Where the clock begins, in minutes."""
-MINUTES: Final = 11
-"""The last one is later than the clock allows at the beginning: such records are dead letters."""
+AHEAD: Final = 6
+"""Minutes: later than the clock allows, such records are dead letters or rejected."""
+TIMES: Final = frozenset({"registered_at", "changed_at", "deleted_at", "completed_at", "expires_at"})
 CLIENTS: Final = ("c1", "c2", "c3")
 GROUPS: Final = ("g1", "g2", "g3")
 PROVIDERS: Final = ("p1", "p2")
@@ -34,12 +33,20 @@ _no_group: Final = st.sampled_from((*GROUPS * 6, "nobody"))
 _some_clients: Final = st.lists(clients, min_size=1, max_size=3)
 
 
-def at(minute: int) -> str:
-    """A time as it goes over the wire."""
-    return (START + timedelta(minutes=minute)).isoformat()
+minutes: Final = st.sampled_from((0, 0, 0, 0, 0, 1, 1, 2, -1, -1, -2, -4, AHEAD))
 
 
-times: Final = st.integers(0, MINUTES).map(at)
+def on_the_wire(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """The body with times in place of minutes; equal ones often, as they are counted from a whole minute."""
+    return {
+        name: (from_now(value, now).isoformat() if name in TIMES and value is not None else value)
+        for name, value in body.items()
+    }
+
+
+def from_now(minutes: int, now: datetime) -> datetime:
+    """The time so many minutes from the minute that it is."""
+    return now.replace(second=0, microsecond=0) + timedelta(minutes=minutes)
 
 
 def _body(required: dict[str, st.SearchStrategy[Any]], **optional: st.SearchStrategy[Any]) -> Any:
@@ -54,18 +61,18 @@ _FIELDS: Final[dict[str, Any]] = {
     "authorization_method": st.sampled_from((*AUTHORIZATION_METHODS, None)),
 }
 _registered: Final = _body(
-    {"client_id": clients, "registered_at": times, "country": _country},
+    {"client_id": clients, "registered_at": minutes, "country": _country},
     **_FIELDS,
     request_parameters=st.sampled_from(({}, {"fromsite": True}, {"fromsite": "10", "plan": 2}, None)),
 )
-_changed: Final = _body({"client_id": clients, "changed_at": times, "country": _country}, **_FIELDS)
-_changed_beside: Final = _body({"client_id": clients, "changed_at": times}, **_FIELDS)
-_deleted: Final = _body({"client_id": clients, "deleted_at": st.integers(0, NOW).map(at)})
+_changed: Final = _body({"client_id": clients, "changed_at": minutes, "country": _country}, **_FIELDS)
+_changed_beside: Final = _body({"client_id": clients, "changed_at": minutes}, **_FIELDS)
+_deleted: Final = _body({"client_id": clients, "deleted_at": minutes})
 _payer: Final = _body(
     {
         "client_id": clients,
         "payer_id": st.sampled_from(("1", 2)),
-        "changed_at": times,
+        "changed_at": minutes,
         "status": st.sampled_from(PAYER_STATUSES),
     },
     active=st.booleans(),
@@ -74,7 +81,7 @@ _payer: Final = _body(
 _verification: Final = _body(
     {
         "client_id": clients,
-        "completed_at": times,
+        "completed_at": minutes,
         "method": st.sampled_from(VERIFICATION_METHODS),
         "result": st.sampled_from(("passed", "passed", "failed", "revoked")),
     }
@@ -82,7 +89,7 @@ _verification: Final = _body(
 _provider: Final = _body(
     {
         "provider_id": st.sampled_from(PROVIDERS),
-        "changed_at": times,
+        "changed_at": minutes,
         "name": st.just("A provider"),
         "active": st.sampled_from((True, True, False)),
         "authorization_methods": st.lists(st.sampled_from(AUTHORIZATION_METHODS), max_size=2, unique=True),
@@ -91,7 +98,7 @@ _provider: Final = _body(
 _usage: Final = _body(
     {
         "group": groups,
-        "changed_at": times,
+        "changed_at": minutes,
         "kind": st.sampled_from(("tariff", "promotion")),
         "ref_id": st.sampled_from(("1", "2")),
     },
@@ -106,7 +113,7 @@ def _on(topic: str, bodies: Any) -> st.SearchStrategy[Said]:
 
 client_events: Final = st.one_of(
     _on("client-registered", _registered),
-    _on("client-changed", _changed),
+    *[_on("client-changed", _changed)] * 4,
     _on("client-changed", _changed_beside),
     _on("payer-changed", _payer),
     _on("verification-completed", _verification),
@@ -175,7 +182,7 @@ _conditions: Final[st.SearchStrategy[Any]] = st.lists(conditions(), min_size=1, 
 
 # ---- commands
 _of_all: Final[dict[str, Any]] = {
-    "id": st.sampled_from((*[None] * 10, *COMMAND_IDS)),
+    "id": st.sampled_from((*[None] * 20, *COMMAND_IDS)),
     "actor": st.sampled_from(("olga", "", None)),
     "reason": st.sampled_from(("asked for", None)),
 }
@@ -227,6 +234,11 @@ by_hand: Final = st.one_of(
 pin: Final = _command(
     "pin",
     {**_members, "hold": st.sampled_from(("in", "out"))},
-    expires_at=st.none() | st.integers(NOW, MINUTES + 10).map(at),
+    expires_at=st.none() | st.integers(0, 8),
 )
 unpin: Final = _command("unpin", _members)
+events: Final = st.one_of(*[client_events] * 3, deletions, other_events)
+records: Final = st.one_of(
+    *[client_events] * 3, deletions, other_events, *[by_hand] * 2, *[pin] * 3, unpin, change_group, put_group
+)
+"""Any but the deletion of a group, mostly events of clients."""

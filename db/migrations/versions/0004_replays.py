@@ -3,7 +3,7 @@
 from db.migrations.files import run
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
