@@ -17,11 +17,13 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_ran
 
 from db import pool as pools
 from db.errors import is_transient
+from events.commands import ReplayDeadLetters, Snapshot
 from events.topics import INPUTS
 from workers import kafka, logs, readiness
 from workers.agents import create_agents
 from workers.announcer import Announcer
 from workers.app import Application, create_app
+from workers.aside import Aside
 from workers.backpressure import Backpressure
 from workers.commands import CommandHandler
 from workers.geoip import GeoIP
@@ -31,11 +33,14 @@ from workers.intake import Intake
 from workers.lanes import Lane
 from workers.pin_expiry import PinExpiry
 from workers.reader import Reader
+from workers.readings import READINGS
 from workers.relay import Relay
+from workers.replay_job import ReplayJob
 from workers.rulesets import RuleSets
 from workers.runner import Runner
 from workers.scheduler import TICK_S, Scheduler
 from workers.settings import Settings
+from workers.snapshot_job import SnapshotJob
 from workers.watchdog import Watchdog
 
 LONGEST_WAIT_S: Final = 5.0
@@ -106,13 +111,25 @@ def _intake(
     rulesets = RuleSets()
     max_ahead = timedelta(seconds=settings.max_ahead_seconds)
     announcer = Announcer(pool, relay)
+    backlog = settings.max_relay_backlog
+    aside = Aside(
+        pool,
+        readings=READINGS,
+        deeds={
+            ReplayDeadLetters: ReplayJob(kafka.client_arguments(settings), backlog).step,
+            Snapshot: SnapshotJob(backlog).step,
+        },
+        clock=utc_now,
+        committed=announcer.appended,
+    )
     handler = BatchHandler(
         pool,
         rulesets,
-        CommandHandler(rulesets, max_ahead=max_ahead),
+        CommandHandler(rulesets, max_ahead=max_ahead, aside=aside.commands),
         geoip.lookup,
         settings=HandlerSettings(max_ahead=max_ahead, trace_inputs=settings.trace_inputs),
         committed=announcer.appended,
+        commanded=aside.wake,
     )
     intake = Intake(
         make_reader=partial(
@@ -145,7 +162,7 @@ def _intake(
         stuck_seconds=settings.stuck_seconds,
         batch_stuck_seconds=settings.batch_stuck_seconds,
     )
-    app.own_services.extend((announcer, runner, expiry, intake, watchdog))
+    app.own_services.extend((announcer, aside, runner, expiry, intake, watchdog))
     app.stops_first = intake
     return intake
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -30,6 +30,7 @@ from events.outputs import GroupCommandResult
 from events.record import InvalidRecord, Record
 from rules.problems import Problem, problems
 from workers.answers import Done, Given, Handler, Rejected, answer_record, result_of, wire
+from workers.aside import put_aside
 from workers.burial import buried
 from workers.group_changes import change_group, delete_group, put_group
 from workers.group_records import condition_of
@@ -58,8 +59,11 @@ HANDLERS: Final[Mapping[type[Command], Handler]] = {
 class CommandHandler:
     """Carries out commands; each call is one command in the caller's transaction."""
 
-    def __init__(self, rulesets: RuleSets, *, max_ahead: timedelta) -> None:
-        """`max_ahead` is how far a command's time may be ahead of the clock."""
+    def __init__(
+        self, rulesets: RuleSets, *, max_ahead: timedelta, aside: Collection[type[Command]] = ()
+    ) -> None:
+        """`max_ahead` is how far a command's time may be ahead of the clock; `aside` is not done here."""
+        self._aside = frozenset(aside)
         self._rulesets = rulesets
         self._max_ahead = max_ahead
 
@@ -81,6 +85,9 @@ class CommandHandler:
         if done_as is not None and (before := await commands.answer(connection, done_as)) is not None:
             answer = GroupCommandResult.model_validate_json(before)
             return Done(records=[answer_record(answer, record, now, key)])
+        if type(command) in self._aside:
+            await put_aside(connection, command, record, now)
+            return Done()
         try:
             done = await HANDLERS[type(command)](connection, command, Given(record, now, self._rulesets))
         except Rejected as rejected:
