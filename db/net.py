@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from db import locks, log
 from db.clients import FACT_FIELDS, Client, Membership
+from db.evidence import PastFacts, PastPin, payers_kept, verifications_kept
 from db.log import HistoryRow, Outgoing
 from db.queries import load
 from db.stamps import Stamp
@@ -42,6 +43,11 @@ class Net:
     pins: list[tuple[Client, str]] = field(default_factory=list)
     """Client and group, of pins that are different, or have something else beneath them."""
     pins_gone: list[Key] = field(default_factory=list)
+    past_facts: list[PastFacts] = field(default_factory=list)
+    """In the order of time for each client."""
+    past_pins: list[PastPin] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
+    """Clients of whom all that is past is erased, before `past_facts` is written."""
     history: list[HistoryRow] = field(default_factory=list)
     """In version order for each client."""
     snapshots: list[str] = field(default_factory=list)
@@ -75,6 +81,9 @@ async def write(
         memberships_gone=net.memberships_gone,
         pins=[_pin(client, group) for client, group in net.pins],
         pins_gone=net.pins_gone,
+        past_facts=[_past(past) for past in net.past_facts],
+        past_pins=net.past_pins,
+        forgotten=net.forgotten,
         history=net.history,
         snapshots=net.snapshots,
         namespace=locks.NAMESPACE,
@@ -112,6 +121,31 @@ def _row(client: Client) -> tuple[Any, ...]:
         client.request_parameters,
         *(shared or _NEVER),
         otherwise,
+    )
+
+
+def _past(past: PastFacts) -> tuple[Any, ...]:
+    """PostgreSQL's type past_facts_input."""
+    client = past.client
+    ended = (past.client_id, past.until, past.last_version, past.decided)
+    if client is None:
+        return (*ended, True, *(None,) * 6, None, False, *(None,) * 5)
+    shared, otherwise = _said(client.stamps)
+    return (
+        *ended,
+        False,
+        client.registered_at,
+        client.country,
+        client.geoip_country,
+        client.geoip_build,
+        client.provider_id,
+        client.authorization_method,
+        client.request_parameters,
+        past.parameters_left_out,
+        *(shared or _NEVER),
+        otherwise,
+        payers_kept(client.payers),
+        verifications_kept(client.verifications.items()),
     )
 
 

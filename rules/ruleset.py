@@ -134,6 +134,11 @@ class RuleSet:
                 mask |= index.readers
         return mask
 
+    @property
+    def parameters_read(self) -> frozenset[str]:
+        """The names of the request parameters that some group reads."""
+        return self._parameters.names
+
     def evaluate(self, facts: Facts) -> Verdicts:
         """The verdict of every group with conditions for this client, whether or not a check is due."""
         known = (

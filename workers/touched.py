@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from db.clients import Client, Membership, Pin
+from db.evidence import PastFacts
 from db.log import HistoryRow
 from db.net import Net
 from rules.model import Moment, Source
+from workers.past import forgotten, past_facts, past_pins
 
 if TYPE_CHECKING:
     from workers.folding import Effect
@@ -41,6 +43,11 @@ class Touched:
     """With them."""
     causes: dict[str, Cause] = field(default_factory=dict)
     """Group -> what decided last about its membership."""
+    decided_after: dict[str, int] = field(default_factory=dict)
+    """Group -> how many states of the facts had ended when that was decided."""
+    past: list[PastFacts] = field(default_factory=list)
+    """The states of the facts that ended here."""
+    pins_before: dict[str, Pin] = field(init=False)
     moved: bool = False
     """Something was done to the memberships; it may have been undone."""
     row: bool = False
@@ -56,6 +63,7 @@ class Touched:
         self.in_force_before = (
             self.client.memberships_in_force if self.client.pins else self.memberships_before
         )
+        self.pins_before = dict(self.client.pins)
 
     def join(self, group: str, source: Source, said_at: datetime, cause: Cause) -> None:
         """Put the client into a group it is not in; back by rule into one just left: as if it stayed."""
@@ -68,20 +76,20 @@ class Touched:
         ):
             membership = Membership(source.value, cause.at, said_at, cause.cause, cause.actor, cause.reason)
         self.client.memberships[group] = membership
-        self.causes[group] = cause
+        self._decide(group, cause)
         self.moved = True
 
     def leave(self, group: str, cause: Cause) -> None:
         """Take the client out of a group it is in."""
         del self.client.memberships[group]
-        self.causes[group] = cause
+        self._decide(group, cause)
         self.moved = True
 
     def pin(self, group: str, pin: Pin, cause: Cause) -> None:
         """Hold the client in or out of a group; takes the place of a pin that is there."""
         self.client.pins[group] = pin
         self.pins |= {group}
-        self.causes[group] = cause
+        self._decide(group, cause)
         self.moved = True
 
     def held_in(self, group: str, said_at: datetime, cause: Cause) -> Membership:
@@ -100,7 +108,7 @@ class Touched:
                 Source.RULE.value, None, cause.at, cause.cause, cause.actor, cause.reason
             )
         self.pins |= {group}
-        self.causes[group] = cause
+        self._decide(group, cause)
         self.moved = True
 
     def drain(self, group: str, cause: Cause) -> None:
@@ -109,6 +117,22 @@ class Touched:
             self.unpin(group, cause)
         if group in self.client.memberships:
             self.leave(group, cause)
+
+    def _decide(self, group: str, cause: Cause) -> None:
+        self.causes[group] = cause
+        self.decided_after[group] = len(self.past)
+
+    def facts_ended(self, before: Client, at: datetime) -> None:
+        """Keep the facts as they were before they changed, of a registered client (`db.evidence.as_it_is`).
+
+        To be called for each change of what rules can read, before anything is decided by the new facts.
+        """
+        self.past.append(PastFacts(before.client_id, before, at, self.client.version))
+
+    def facts_erased(self, at: datetime) -> None:
+        """Forget all past facts: the client was deleted, and what was decided so far was so by them."""
+        self.past = [PastFacts(self.client.client_id, None, at, self.client.version)]
+        self.decided_after = dict.fromkeys(self.causes, 0)
 
     def source(self, group: str) -> str | None:
         """By what the client is in a group now, pins counted; None where it is not in it."""
@@ -146,7 +170,7 @@ class Touched:
             self.client.memberships[group] = Membership(
                 Source.MANUAL.value, membership.since, said_at, cause.cause, cause.actor, cause.reason
             )
-            self.causes[group] = cause
+            self._decide(group, cause)
             self.moved = True
 
     def take_out(self, group: str, cause: Cause) -> None:
@@ -168,10 +192,16 @@ class Touched:
         if effect.verifications:
             self.verifications |= effect.verifications
 
-    def add_to(self, net: Net) -> None:
-        """Add what is different in the end. Gives the client its new version: to be asked for once."""
+    def add_to(self, net: Net, parameters_read: Callable[[], Set[str]]) -> None:
+        """Add what is different in the end. Gives the client its new version: to be asked for once.
+
+        `parameters_read` answers the names of the request parameters that rules read.
+        """
         client, client_id = self.client, self.client.client_id
         rows = list(_history_of(self)) if self.moved else []
+        if self.past:
+            net.forgotten += forgotten(self)
+            net.past_facts += past_facts(self, rows, parameters_read())
         if self.moved:
             self._add_memberships_to(net, rows)
         elif self.deleted:
@@ -207,6 +237,8 @@ class Touched:
         if self.pins or client.pins:
             net.pins += [(client, group) for group in self.said_pins()]
             net.pins_gone += [(client_id, group) for group in self.pins if group not in client.pins]
+        if self.pins and not self.deleted:
+            net.past_pins += past_pins(self)
 
 
 def _history_of(touched: Touched) -> Iterator[HistoryRow]:

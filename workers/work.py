@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from db.clients import Client
+from db.evidence import as_it_is
 from db.net import Net
 from rules.membership import Change, check
 from rules.model import Moment, Source
@@ -48,13 +49,18 @@ class Work:
         `at` is the worker's clock.
         """
         touched = self._touched[event.client_id]
-        effect = fold(touched.client, event, record, look_up)
+        client = touched.client
+        before = None if client.registered_at is None else as_it_is(client)
+        effect = fold(client, event, record, look_up)
         touched.note(effect)
         if effect.deleted:
             self._forget(touched, Cause(Moment.CLIENT_DELETED, record.cause, at, traceparent))
+            touched.facts_erased(at)
+        elif effect.attributes and before is not None:
+            touched.facts_ended(before, at)
         if effect.registered:
             checked, moment = self._rules.upon_registration, Moment.REGISTRATION
-        elif effect.attributes and touched.client.registered_at is not None:
+        elif effect.attributes and client.registered_at is not None:
             checked, moment = self._rules.upon_change & self._rules.readers(effect.attributes), Moment.CHANGE
         else:
             return
@@ -133,5 +139,5 @@ class Work:
         """What is different in the end. Gives clients their new versions: to be asked for once."""
         net = Net()
         for touched in self._touched.values():
-            touched.add_to(net)
+            touched.add_to(net, lambda: self._rules.parameters_read)
         return net

@@ -114,6 +114,19 @@ CREATE TABLE conditions (
     CHECK ((comparison IN ('is_set', 'is_not_set')) = (value IS NULL))
 );
 
+-- Every definition that a group had.
+CREATE TABLE group_versions (
+    group_id      text COLLATE "C" NOT NULL REFERENCES groups,
+    rules_version bigint NOT NULL,                   -- rule_set.version from which on it held
+    version       bigint NOT NULL,
+    changed_at    timestamptz NOT NULL,
+    actor         text NOT NULL,
+    reason        text,
+    cause         text NOT NULL,                     -- topic/partition/offset of the command
+    definition    jsonb,                             -- NULL = the group was deleted
+    PRIMARY KEY (group_id, rules_version)
+);
+
 -- What refers to a group (mission R1); also to groups that do not exist.
 CREATE TABLE group_references (
     group_id     id NOT NULL,
@@ -192,6 +205,7 @@ CREATE TABLE membership_history (
     reason      text,
     run_id      text,
     traceparent text,
+    rules_version bigint,                            -- rule_set.version under which it came; NULL = not kept
     UNIQUE (client_id, version)
 );
 
@@ -218,6 +232,54 @@ BEGIN
 END $$;
 CREATE TRIGGER membership_history_has_no_gap AFTER INSERT ON membership_history
     REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION membership_history_has_no_gap();
+
+-- Facts of registered clients as they were until they changed, to explain the past with; those of now are the client's
+-- own. A row without facts says that the client was deleted then: whatever was before is erased.
+CREATE TABLE past_facts (
+    client_id            text COLLATE "C" NOT NULL,
+    place                bigint GENERATED ALWAYS AS IDENTITY,  -- for one client in the order of time
+    until                timestamptz NOT NULL,       -- the worker's clock when they changed
+    last_version         bigint NOT NULL,            -- the client's versions up to here came before that, and
+    decided              bigint[],                   -- these, which were given in the same transaction
+    erased               boolean NOT NULL,
+    registered_at        timestamptz,
+    country              text,
+    geoip_country        text,
+    geoip_build          bigint,
+    provider_id          text,
+    authorization_method text,
+    request_parameters   jsonb,                      -- at the most 2,000 characters of names and values
+    parameters_left_out  boolean NOT NULL,           -- there were more
+    said_at              timestamptz,                -- as in clients
+    said_order           bigint,
+    said_otherwise       jsonb,
+    payers               jsonb,                      -- of those that are alike to rules one: [id, status, active, time, order]
+    verifications        jsonb,                      -- those passed: method -> [time, order]
+    PRIMARY KEY (client_id, place)
+);
+CREATE INDEX past_facts_until ON past_facts (until);
+
+-- Pins that ended or were replaced, to explain the past with.
+CREATE TABLE past_pins (
+    client_id  text COLLATE "C" NOT NULL,
+    group_id   text COLLATE "C" NOT NULL,
+    place      bigint GENERATED ALWAYS AS IDENTITY,
+    held_in    boolean NOT NULL,
+    said_at    timestamptz NOT NULL,
+    until      timestamptz NOT NULL,                 -- the worker's clock when it ended
+    expires_at timestamptz,
+    actor      text NOT NULL,
+    reason     text,
+    PRIMARY KEY (client_id, group_id, place)
+);
+CREATE INDEX past_pins_until ON past_pins (until);
+
+-- The moment up to which the two were pruned: what was before cannot be explained.
+CREATE TABLE evidence_horizon (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    oldest   timestamptz                             -- NULL = all is there
+);
+INSERT INTO evidence_horizon DEFAULT VALUES;
 
 -- What goes out besides membership changes: answers, dead letters, group records, and snapshots
 -- owed to clients whose membership changed only in its source.
@@ -306,6 +368,17 @@ CREATE TYPE pin_input AS (
 CREATE TYPE history_input AS (
     client_id text, version bigint, group_id text, joined boolean, source text, moment text,
     changed_at timestamptz, cause text, actor text, reason text, run_id text, traceparent text
+);
+
+CREATE TYPE past_facts_input AS (
+    client_id text, until timestamptz, last_version bigint, decided bigint[], erased boolean,
+    registered_at timestamptz, country text, geoip_country text, geoip_build bigint, provider_id text,
+    authorization_method text, request_parameters jsonb, parameters_left_out boolean, said_at timestamptz,
+    said_order bigint, said_otherwise jsonb, payers jsonb, verifications jsonb
+);
+CREATE TYPE past_pin_input AS (
+    client_id text, group_id text, held_in boolean, said_at timestamptz, until timestamptz, expires_at timestamptz,
+    actor text, reason text
 );
 
 -- References that nothing may leave dangling. A trigger for each statement, not a foreign key for each row: those
@@ -434,6 +507,7 @@ CREATE FUNCTION write_net(
     payers payer_input[], payers_gone key_input[],
     verifications verification_input[], verifications_gone key_input[],
     memberships membership_input[], memberships_gone key_input[], pins pin_input[], pins_gone key_input[],
+    past_facts past_facts_input[], past_pins past_pin_input[], forgotten text[],
     history history_input[], snapshots text[], namespace int, log_lock int
 ) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -505,14 +579,31 @@ BEGIN
             beneath_cause = excluded.beneath_cause, beneath_actor = excluded.beneath_actor,
             beneath_reason = excluded.beneath_reason;
     END IF;
+    IF cardinality(forgotten) > 0 THEN
+        DELETE FROM past_facts AS f USING unnest(forgotten) AS u (client_id) WHERE f.client_id = u.client_id;
+        DELETE FROM past_pins AS p USING unnest(forgotten) AS u (client_id) WHERE p.client_id = u.client_id;
+    END IF;
+    IF cardinality(past_facts) > 0 THEN
+        INSERT INTO past_facts (client_id, until, last_version, decided, erased, registered_at, country, geoip_country,
+                                geoip_build, provider_id, authorization_method, request_parameters,
+                                parameters_left_out, said_at, said_order, said_otherwise, payers, verifications)
+        SELECT f.client_id, f.until, f.last_version, f.decided, f.erased, f.registered_at, f.country, f.geoip_country,
+               f.geoip_build, f.provider_id, f.authorization_method, f.request_parameters, f.parameters_left_out,
+               f.said_at, f.said_order, f.said_otherwise, f.payers, f.verifications
+        FROM (SELECT * FROM unnest(past_facts) WITH ORDINALITY ORDER BY ordinality) AS f;
+    END IF;
+    IF cardinality(past_pins) > 0 THEN
+        INSERT INTO past_pins (client_id, group_id, held_in, said_at, until, expires_at, actor, reason)
+        SELECT * FROM unnest(past_pins);
+    END IF;
     IF cardinality(history) > 0 OR cardinality(snapshots) > 0 THEN
         PERFORM pg_advisory_xact_lock(namespace, log_lock);
     END IF;
     IF cardinality(history) > 0 THEN
         INSERT INTO membership_history (seq, client_id, version, group_id, joined, source, moment, changed_at, cause,
-                                        actor, reason, run_id, traceparent)
+                                        actor, reason, run_id, traceparent, rules_version)
         SELECT nextval('log_seq'), h.client_id, h.version, h.group_id, h.joined, h.source, h.moment, h.changed_at,
-               h.cause, h.actor, h.reason, h.run_id, h.traceparent
+               h.cause, h.actor, h.reason, h.run_id, h.traceparent, (SELECT r.version FROM rule_set AS r)
         FROM (SELECT * FROM unnest(history) WITH ORDINALITY ORDER BY ordinality) AS h;
     END IF;
     IF cardinality(snapshots) > 0 THEN
