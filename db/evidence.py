@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from db.clients import FACT_FIELDS, Client, Payer, Verification
+from db.clients import Client, Payer, Verification, stamps_of
 from db.queries import load
 from db.stamps import Stamp
 
@@ -118,6 +118,33 @@ async def pin_at(connection: AnyConnection, client_id: str, group: str, at: date
     return None if row is None else PastPin(*row)
 
 
+class Version(NamedTuple):
+    """Where a client's history was at a moment."""
+
+    version: int
+    changed_at: datetime
+    rules_version: int | None
+    """Of the rule set; None where it was not kept."""
+
+
+async def version_at(connection: AnyConnection, client_id: str, at: datetime) -> Version | None:
+    """The last of a client's versions up to a time; None: there was none yet."""
+    row = await _evidence.version_at(connection, client_id=client_id, at=at)
+    return None if row is None else Version(*row)
+
+
+async def version(connection: AnyConnection, client_id: str, number: int) -> Version | None:
+    """One of a client's versions; None: there is no such one."""
+    row = await _evidence.version(connection, client_id=client_id, version=number)
+    return None if row is None else Version(*row)
+
+
+async def going_to_leave(connection: AnyConnection, client_id: str, group: str) -> str | None:
+    """The run that collected the client's leave of the group, and waits with it."""
+    run_id: str | None = await _evidence.going_to_leave(connection, client_id=client_id, group_id=group)
+    return run_id
+
+
 async def oldest(connection: AnyConnection) -> datetime | None:
     """The oldest moment that can be explained; None: all can. To be read after what it is about."""
     moment: datetime | None = await _evidence.oldest(connection)
@@ -155,21 +182,6 @@ def _past(row: Record | None) -> PastFacts | None:
         verifications={method: Verification(_stamp(*passed)) for method, passed in (checks or {}).items()},
     )
     return PastFacts(client_id, client, until, last_version, decided, left_out)
-
-
-def stamps_of(
-    at: datetime | None, order: int | None, otherwise: Mapping[str, Any] | None
-) -> dict[str, Stamp]:
-    """When each fact was said, from the stamp that most share and those of the others."""
-    if at is None or order is None:
-        return {}
-    stamps = dict.fromkeys(FACT_FIELDS, Stamp(at, order))
-    for name, stamp in (otherwise or {}).items():
-        if stamp is None:
-            del stamps[name]
-        else:
-            stamps[name] = _stamp(*stamp)
-    return stamps
 
 
 def _stamp(at: str, order: int) -> Stamp:

@@ -26,6 +26,18 @@ WHERE client_id = :client_id AND group_id = :group_id AND until > :at AND said_a
 ORDER BY place
 LIMIT 1;
 
+-- name: version_at^
+-- The last version of a client up to a time.
+SELECT version, changed_at, rules_version
+FROM membership_history
+WHERE client_id = :client_id AND changed_at <= :at
+ORDER BY version DESC
+LIMIT 1;
+
+-- name: version^
+-- One version of a client.
+SELECT version, changed_at, rules_version FROM membership_history WHERE client_id = :client_id AND version = :version;
+
 -- name: oldest$
 -- The moment up to which all was pruned.
 SELECT oldest FROM evidence_horizon;
@@ -48,3 +60,12 @@ WITH facts AS (
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM facts) + (SELECT count(*) FROM pins);
+
+-- name: going_to_leave$
+-- The run that found that a client is to leave a group, and has not let it leave.
+SELECT r.run_id
+FROM runs AS r
+JOIN run_leaves AS l ON l.run_id = r.run_id AND l.group_id = :group_id AND l.client_id = :client_id
+WHERE r.state IN ('running', 'held')
+ORDER BY r.started_at DESC
+LIMIT 1;

@@ -13,6 +13,7 @@ import orjson
 from db import relay
 from events.record import Record
 from tests.support.driver import COUNTRIES, START, Driver, driver
+from tests.support.evidence import assert_history_is_explained
 from tests.support.model import Model
 from tests.support.model_decode import Raw
 from tests.support.model_net import Expected
@@ -60,7 +61,8 @@ class SideBySide:
         )
 
     async def stop(self) -> None:
-        """The worker ends; what it has in memory is lost."""
+        """The worker ends; what it has in memory is lost. What it kept of its decisions gives them again."""
+        await assert_history_is_explained(self._driver.pool)
         await self._exits.aclose()
 
     async def take(self, *said: Said, minute: int = 0) -> None:
