@@ -205,9 +205,8 @@ def _delete(client: Client, deleted_at: datetime) -> Effect:
 
 def geoip_country(client: Client) -> str | Unknown | None:
     """The country of the client's address; unknown where there is no address or it was never looked up."""
-    if client.ip is None or client.geoip_build is None:
-        return Unknown.UNKNOWN
-    return client.geoip_country
+    # Not asked is whether there is an address: of the past it is not kept, and without one there is no build.
+    return Unknown.UNKNOWN if client.geoip_build is None else client.geoip_country
 
 
 @cache

@@ -130,6 +130,16 @@ async def test_a_client_whose_country_by_address_is_unknown(work: Driver, asking
     work.geoip.readable = False
     await register(work, "1", ip="192.0.2.1")
     assert told(await explained(asking, "1", "geo")) == (False, None, "unknown", [None], "unknown")
+    then = work.now
+    work.geoip.readable = True
+    await change(work, "1", ip="192.0.2.2")
+    result = await explained(asking, "1", "geo")
+    assert told(result) == (True, "rule", "match", ["DE"], None)
+    assert result["conditions"][0]["geoip_build"] == "2023-11-14T22:13:20.000000Z"
+    await change(work, "1", ip="198.51.100.1")
+    assert told(await explained(asking, "1", "geo", version=1)) == told(result)
+    assert told(await explained(asking, "1", "geo", at=then.isoformat()))[2] == "unknown"
+    await assert_history_is_explained(work.pool)
 
 
 async def test_the_past_is_explained_by_version_and_by_time(work: Driver, asking: Asking) -> None:

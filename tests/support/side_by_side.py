@@ -62,8 +62,10 @@ class SideBySide:
 
     async def stop(self) -> None:
         """The worker ends; what it has in memory is lost. What it kept of its decisions gives them again."""
-        await assert_history_is_explained(self._driver.pool)
-        await self._exits.aclose()
+        try:
+            await assert_history_is_explained(self._driver.pool)
+        finally:
+            await self._exits.aclose()
 
     async def take(self, *said: Said, minute: int = 0) -> None:
         """Some events as one batch, or one command; the records' own time is so many minutes from now."""
