@@ -41,8 +41,8 @@ def register(app: typer.Typer) -> None:
 
 def groups(*, limit: Limit = None, as_json: Json = False, timeout: Timeout = ANSWER_TIMEOUT) -> None:
     """List groups, with how many conditions and members they have and how many refer to them (used)."""
-    answer = _list({"command": "list-groups"}, "groups", limit, timeout)
-    if _printed(answer, as_json=as_json):
+    answer = listed({"command": "list-groups"}, "groups", limit, timeout)
+    if printed(answer, as_json=as_json):
         return
     from events.results import GroupsPage
     from workers.operator_output import consoles
@@ -69,8 +69,8 @@ def group(
     timeout: Timeout = ANSWER_TIMEOUT,
 ) -> None:
     """Show a group: settings, conditions, how many members, who uses it, what is wrong with it."""
-    answer = _ask({"command": "show-group", "group": group_id}, timeout)
-    if _printed(answer, as_json=as_json):
+    answer = asked({"command": "show-group", "group": group_id}, timeout)
+    if printed(answer, as_json=as_json):
         return
     from events.results import GroupCard
     from workers.operator_cards import group_card
@@ -88,8 +88,8 @@ def group(
 
 def client(client_id: ClientId, *, as_json: Json = False, timeout: Timeout = ANSWER_TIMEOUT) -> None:
     """Show a client: what is known of it, its groups, and what holds it in groups or out of them."""
-    answer = _ask({"command": "show-client", "client_id": client_id}, timeout)
-    if _printed(answer, as_json=as_json):
+    answer = asked({"command": "show-client", "client_id": client_id}, timeout)
+    if printed(answer, as_json=as_json):
         return
     from events.results import ClientCard
     from workers.operator_cards import client_card
@@ -114,7 +114,7 @@ def members(
     """List the clients that are in a group, with how and since when."""
     command = {"command": "list-members", "group": group_id}
     if as_json:
-        _printed(_list(command, "clients", limit, timeout), as_json=True)
+        printed(listed(command, "clients", limit, timeout), as_json=True)
         return
     from events.results import MembersPage
     from workers.console import Console
@@ -158,8 +158,8 @@ def history(
     if client_id is None and group_id is None:
         raise typer.BadParameter("name a client, or give --group")
     command = {"command": "history", "client_id": client_id, "group": group_id}
-    answer = _list(command, "changes", limit, timeout)
-    if _printed(answer, as_json=as_json):
+    answer = listed(command, "changes", limit, timeout)
+    if printed(answer, as_json=as_json):
         return
     from events.results import ChangesPage
     from workers.operator_output import consoles
@@ -184,8 +184,8 @@ def runs(
     timeout: Timeout = ANSWER_TIMEOUT,
 ) -> None:
     """List runs, the newest first: what goes on with many clients, and how far it is."""
-    answer = _list({"command": "list-runs", "group": group_id}, "runs", limit, timeout)
-    if _printed(answer, as_json=as_json):
+    answer = listed({"command": "list-runs", "group": group_id}, "runs", limit, timeout)
+    if printed(answer, as_json=as_json):
         return
     from events.results import RunsPage
     from workers.operator_output import consoles
@@ -204,8 +204,8 @@ def runs(
 
 def run(run_id: RunId, *, as_json: Json = False, timeout: Timeout = ANSWER_TIMEOUT) -> None:
     """Show how far a run is, or its result."""
-    answer = _ask({"command": "show-run", "run_id": run_id}, timeout)
-    if _printed(answer, as_json=as_json):
+    answer = asked({"command": "show-run", "run_id": run_id}, timeout)
+    if printed(answer, as_json=as_json):
         return
     from events.outputs import AssignmentRun
     from workers.operator_cards import run_card
@@ -215,13 +215,15 @@ def run(run_id: RunId, *, as_json: Json = False, timeout: Timeout = ANSWER_TIMEO
     consoles()[0].print(run_card(read(answer, AssignmentRun)))
 
 
-def _ask(command: Mapping[str, Any], timeout: float) -> GroupCommandResult:
+def asked(command: Mapping[str, Any], timeout: float) -> GroupCommandResult:
+    """The answer to one command; blocks. Raises CommandError."""
     from workers.operator_session import ask
 
     return ask(command, timeout)
 
 
-def _list(command: Mapping[str, Any], rows: str, limit: int | None, timeout: float) -> GroupCommandResult:
+def listed(command: Mapping[str, Any], rows: str, limit: int | None, timeout: float) -> GroupCommandResult:
+    """All pages of a list as one answer; blocks. Raises CommandError."""
     from workers.console import Console
     from workers.operator_session import joined, pages
     from workers.operator_session import run as session
@@ -233,7 +235,7 @@ def _list(command: Mapping[str, Any], rows: str, limit: int | None, timeout: flo
     return session(work)
 
 
-def _printed(answer: GroupCommandResult, *, as_json: bool) -> bool:
+def printed(answer: GroupCommandResult, *, as_json: bool) -> bool:
     """Write the answer where JSON is wanted; raises CommandError where it was rejected, so or so."""
     from workers.operator_output import print_json
     from workers.operator_session import refuse

@@ -23,27 +23,30 @@ _BY_OTHERS: Final = {
 """Changes that the rules did not make, by moment and whether the client joined."""
 
 
-def decided_by(given: Situation, verdict: Verdict) -> DecidedBy | None:
-    """What decided, where it was not the rules alone."""
+def decided_by(given: Situation, verdict: Verdict, *, is_kept: bool) -> DecidedBy | None:
+    """What decided, where it was not the rules alone. `is_kept`: all that the conditions read is."""
     if given.hold is not None:
         return _pinned(given)
     by_others = _by_others(given)
     if not given.is_now and by_others is not None and given.last and given.last.version == given.version:
         return by_others  # the very change that is asked about
     if given.facts is None or not given.group.conditions or verdict is Verdict.UNKNOWN:
-        return by_others or _rules_say_nothing(given)
+        return by_others or _rules_say_nothing(given, is_kept=is_kept)
     if given.member is None:
         return _not_in(given, by_others) if verdict is Verdict.MATCH else None
     return _in(given, verdict, by_others)
 
 
-def _rules_say_nothing(given: Situation) -> DecidedBy:
+def _rules_say_nothing(given: Situation, *, is_kept: bool) -> DecidedBy:
     if given.facts is None:
         message = "the client is not registered: no rule is checked before it is"
         return DecidedBy(code="not_registered", message=message)
     if not given.group.conditions:
         message = "the group has no conditions: nobody is added or taken out by rules"
         return DecidedBy(code="no_conditions", message=message)
+    if not is_kept:
+        message = "a fact that the conditions read was known then, but is not kept"
+        return DecidedBy(code="not_kept", message=message)
     message = "a fact is not known, and so nobody is added or taken out for it"
     return DecidedBy(code="unknown", message=message)
 
@@ -91,13 +94,16 @@ def _in(given: Situation, verdict: Verdict, by_others: DecidedBy | None) -> Deci
         message = "added by hand; meets the conditions as well"
         return DecidedBy(code="added_by_hand", message=message, **by_hand) if is_manual else None
     if not given.group.exclude:
-        message = "meets the conditions no more, stays: *exclude clients from the group* is off"
+        message = 'meets the conditions no more, stays: "exclude clients from the group" is off'
         if is_manual:
-            message = "does not meet the conditions, stays: added by hand, and *exclude* is off"
+            message = (
+                "does not meet the conditions, stays: added by hand, and"
+                ' "exclude clients from the group" is off'
+            )
         return DecidedBy(code="exclude_off", message=message, **by_hand)
     if is_manual and given.group.keep_manual:
         message = (
-            "does not meet the conditions, stays: added by hand, and *do not exclude manually added clients*"
+            'does not meet the conditions, stays: added by hand, and "do not exclude manually added clients"'
             " is on"
         )
         return DecidedBy(code="added_by_hand_kept", message=message, **by_hand)

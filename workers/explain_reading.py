@@ -66,7 +66,7 @@ def explanation_of(given: Situation) -> Explanation:
         verdict=found.verdict.value,
         conditions=[_condition(each, client, each.attribute in not_kept) for each in found.conditions],
         would_differ=[_different(each) for each in found.would_differ],
-        decided_by=decided_by(given, found.verdict),
+        decided_by=decided_by(given, found.verdict, is_kept=not not_kept),
         checks=list(_checks(given)) if given.is_now else [],
         change=None if given.last is None else changed(given.last),
         version=given.version,
@@ -85,16 +85,15 @@ def _is_left_out(attribute: Attribute, given: Situation) -> bool:
 def _condition(judged: Judged, client: Client | None, not_kept: bool) -> ExplainedCondition:
     said = None if client is None or not_kept else _said(judged, client)
     build = None if client is None or judged.attribute != GEOIP_COUNTRY else client.geoip_build
-    return ExplainedCondition.model_validate(
-        {
-            **wire_condition(judged.condition),
-            "verdict": judged.verdict.value,
-            "fact": list(judged.fact) if isinstance(judged.fact, tuple) else judged.fact,
-            "said_at": None if said is None else said[1].at,
-            "cause": None if said is None else _cause(*said),
-            "geoip_build": None if build is None else datetime.fromtimestamp(build, UTC),
-            "not_kept": not_kept,
-        }
+    # Not validated: a country that a condition asks for may have been abolished since.
+    return ExplainedCondition.model_construct(
+        **wire_condition(judged.condition),
+        verdict=judged.verdict.value,
+        fact=list(judged.fact) if isinstance(judged.fact, tuple) else judged.fact,
+        said_at=None if said is None else said[1].at,
+        cause=None if said is None else _cause(*said),
+        geoip_build=None if build is None else datetime.fromtimestamp(build, UTC),
+        not_kept=not_kept,
     )
 
 

@@ -11,6 +11,7 @@ from events.explanations import Explanation
 from tests.support.asking import Asking
 from tests.support.driver import Driver, condition, driver
 from tests.support.evidence import assert_history_is_explained
+from workers.evidence_upkeep import EvidenceUpkeep
 
 DE = condition("country", value="DE")
 COMPANY = condition("payer_status", value="legal_entity", group=2)
@@ -267,11 +268,13 @@ async def test_what_is_older_than_is_kept_is_refused_with_the_oldest_moment(
     await change(work, "1", country="DE")
     work.now += timedelta(days=10)
     await change(work, "1", country="FR")
+    horizon = joined + timedelta(days=5)
     async with work.pool.acquire() as connection:
-        horizon = joined + timedelta(days=5)
-        assert await evidence.prune(connection, horizon, 1) == 1
-        assert await evidence.prune(connection, horizon, 1) == 1
-        assert await evidence.prune(connection, horizon, 1) == 0
+        assert await evidence.prune(connection, horizon - timedelta(days=1), 1) == 1
+    upkeep = EvidenceUpkeep(work.pool, clock=lambda: work.now, kept_for=work.now - horizon)
+    await upkeep.tick()
+    await EvidenceUpkeep(work.pool, clock=lambda: work.now, kept_for=timedelta(days=99)).tick()
+    assert await work.fetch("SELECT count(*) FROM past_facts") == [(1,)]
     for then in ({"version": 1}, {"at": joined.isoformat()}):
         code, message = await refused(asking, "1", "de", **then)
         assert code == "not_kept"

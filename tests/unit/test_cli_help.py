@@ -11,7 +11,7 @@ from workers.cli import app
 from workers.exits import OPERATOR_CODES
 
 PANELS = {
-    "Look at groups and clients": "groups group client members history runs run watch",
+    "Look at groups and clients": "groups group client members history runs run explain group-history watch",
     "Change groups and members": "apply put delete add remove pin unpin",
     "Run the worker": "worker topics migrate settings position",
 }
