@@ -1,4 +1,4 @@
-"""What of a locked client is past after a transaction, and is kept to explain it with."""
+"""What a transaction adds to a client's past: the history, and what it can be explained with."""
 
 from __future__ import annotations
 
@@ -6,10 +6,36 @@ from collections.abc import Iterator, Sequence, Set
 from typing import TYPE_CHECKING
 
 from db.evidence import PastFacts, PastPin, kept_parameters
+from db.log import HistoryRow
 
 if TYPE_CHECKING:
-    from db.log import HistoryRow
     from workers.touched import Touched
+
+
+def history_of(touched: Touched) -> Iterator[HistoryRow]:
+    """The net joins and leaves, each with what decided last about it; leaves first."""
+    client, before, after = touched.client, touched.in_force_before, touched.client.memberships_in_force
+    version = client.version
+    left = [group for group in before if group not in after]
+    joined = [group for group in after if group not in before]
+    for groups, is_join in ((left, False), (joined, True)):
+        for group in groups:
+            version += 1
+            cause = touched.causes[group]
+            yield HistoryRow(
+                client.client_id,
+                version,
+                group,
+                is_join,
+                (after if is_join else before)[group].source,
+                cause.moment.value,
+                cause.at,
+                cause.cause,
+                cause.actor,
+                cause.reason,
+                cause.run_id,
+                cause.traceparent,
+            )
 
 
 def forgotten(touched: Touched) -> list[str]:

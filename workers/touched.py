@@ -12,7 +12,7 @@ from db.evidence import PastFacts
 from db.log import HistoryRow
 from db.net import Net
 from rules.model import Moment, Source
-from workers.past import forgotten, past_facts, past_pins
+from workers.past import forgotten, history_of, past_facts, past_pins
 
 if TYPE_CHECKING:
     from workers.folding import Effect
@@ -198,7 +198,7 @@ class Touched:
         `parameters_read` answers the names of the request parameters that rules read.
         """
         client, client_id = self.client, self.client.client_id
-        rows = list(_history_of(self)) if self.moved else []
+        rows = list(history_of(self)) if self.moved else []
         if self.past:
             net.forgotten += forgotten(self)
             net.past_facts += past_facts(self, rows, parameters_read())
@@ -239,29 +239,3 @@ class Touched:
             net.pins_gone += [(client_id, group) for group in self.pins if group not in client.pins]
         if self.pins and not self.deleted:
             net.past_pins += past_pins(self)
-
-
-def _history_of(touched: Touched) -> Iterator[HistoryRow]:
-    """The net joins and leaves, each with what decided last about it; leaves first."""
-    client, before, after = touched.client, touched.in_force_before, touched.client.memberships_in_force
-    version = client.version
-    left = [group for group in before if group not in after]
-    joined = [group for group in after if group not in before]
-    for groups, is_join in ((left, False), (joined, True)):
-        for group in groups:
-            version += 1
-            cause = touched.causes[group]
-            yield HistoryRow(
-                client.client_id,
-                version,
-                group,
-                is_join,
-                (after if is_join else before)[group].source,
-                cause.moment.value,
-                cause.at,
-                cause.cause,
-                cause.actor,
-                cause.reason,
-                cause.run_id,
-                cause.traceparent,
-            )

@@ -47,7 +47,9 @@ async def test_the_benchmark_measures_all_that_it_names(tmp_path: Path) -> None:
         measured = found["latency"]["one process"][moment]
         assert measured["event_ms"]["count"] >= 10
         assert measured["floor_ms"]["count"] >= 10
-    assert len(found["aims"]) == 4
+    assert len(found["aims"]) == 5
+    assert found["evidence"]["keeping"]["quiet"]["rows_per_event"] > 0
+    assert set(found["evidence"]["explain_ms"]) == {"now", "version", "at"}
     assert found["machine"]["cores"] >= 1
     for aim in found["aims"]:
         assert aim["wanted"] in said.decode()
