@@ -166,8 +166,12 @@ async def _grow(pool: asyncpg.Pool[asyncpg.Record], clients: int) -> None:
     """Clients who went in and out of the first group, with their countries of those times."""
     async with pool.acquire() as connection:
         await connection.execute("SET synchronous_commit = off")
-        group, rules = await connection.fetchrow(
-            "SELECT group_id, rules_version FROM groups ORDER BY group_id"
+        group = await connection.fetchval("SELECT group_id FROM groups ORDER BY group_id")
+        # It was there all the time.
+        rules = await connection.fetchval(
+            "UPDATE group_versions SET changed_at = $2 WHERE group_id = $1 RETURNING rules_version",
+            group,
+            _WHEN,
         )
         for start in range(0, clients, PIECE):
             for table, columns, text in _piece(start, min(start + PIECE, clients), group, rules):
