@@ -46,7 +46,7 @@ class Net:
     past_facts: list[PastFacts] = field(default_factory=list)
     """In the order of time for each client."""
     past_pins: list[PastPin] = field(default_factory=list)
-    forgotten: list[str] = field(default_factory=list)
+    erased: list[str] = field(default_factory=list)
     """Clients of whom all that is past is erased, before `past_facts` is written."""
     history: list[HistoryRow] = field(default_factory=list)
     """In version order for each client."""
@@ -83,7 +83,7 @@ async def write(
         pins_gone=net.pins_gone,
         past_facts=[_past(past) for past in net.past_facts],
         past_pins=net.past_pins,
-        forgotten=net.forgotten,
+        forgotten=net.erased,
         history=net.history,
         snapshots=net.snapshots,
         namespace=locks.NAMESPACE,

@@ -38,7 +38,7 @@ def history_of(touched: Touched) -> Iterator[HistoryRow]:
             )
 
 
-def forgotten(touched: Touched) -> list[str]:
+def erased(touched: Touched) -> list[str]:
     """The client, where it was deleted: what was kept of it before goes."""
     return [touched.client.client_id] if touched.past[0].client is None else []
 

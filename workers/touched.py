@@ -12,7 +12,7 @@ from db.evidence import PastFacts
 from db.log import HistoryRow
 from db.net import Net
 from rules.model import Moment, Source
-from workers.past import forgotten, history_of, past_facts, past_pins
+from workers.past import erased, history_of, past_facts, past_pins
 
 if TYPE_CHECKING:
     from workers.folding import Effect
@@ -200,7 +200,7 @@ class Touched:
         client, client_id = self.client, self.client.client_id
         rows = list(history_of(self)) if self.moved else []
         if self.past:
-            net.forgotten += forgotten(self)
+            net.erased += erased(self)
             net.past_facts += past_facts(self, rows, parameters_read())
         if self.moved:
             self._add_memberships_to(net, rows)
