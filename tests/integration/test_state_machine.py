@@ -22,10 +22,10 @@ from tests.support.strategies_wire import Said
 
 EXAMPLES: Final = os.environ.get("STATE_MACHINE_EXAMPLES", "")
 PROFILE: Final = settings(
-    max_examples=int(EXAMPLES or 25),
+    max_examples=int(EXAMPLES or 20),
     derandomize=not EXAMPLES,
     database=None,
-    stateful_step_count=20,
+    stateful_step_count=12,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     print_blob=True,
@@ -51,16 +51,17 @@ class Machine(RuleBasedStateMachine):
         self._exits.close()
 
     @initialize(groups=wire.all_groups)
-    def begin(self, groups: tuple[Said, ...]) -> None:
+    def begin(self, groups: list[Said]) -> None:
         for provider in wire.PROVIDERS:
             said = {"changed_at": -1, "name": provider, "authorization_methods": ["google", "phone"]}
             self._take(("provider-changed", {"provider_id": provider, "active": True, **said}))
         for group in groups:
             self._take(group)
-        for client, country in zip(wire.CLIENTS, wire.COUNTRIES, strict=True):
-            self._take(("client-registered", {"client_id": client, "registered_at": -1, "country": country}))
+        for client in wire.CLIENTS:
+            said = {"registered_at": -1, "country": "DE"}
+            self._take(("client-registered", {"client_id": client, **said}))
 
-    @rule(records=st.lists(st.tuples(wire.records, wire.minutes), min_size=3, max_size=12))
+    @rule(records=st.lists(st.tuples(wire.records, wire.minutes), min_size=8, max_size=16))
     def one_by_one(self, records: list[tuple[Said, int]]) -> None:
         for said, minute in records:
             self._take(said, minute=minute)
@@ -68,10 +69,6 @@ class Machine(RuleBasedStateMachine):
     @rule(events=st.lists(wire.events, min_size=2, max_size=6))
     def as_one_batch(self, events: list[Said]) -> None:
         self._take(*events)
-
-    @rule(command=wire.delete_group | wire.put_group)
-    def delete_or_put_group(self, command: Said) -> None:
-        self._take(command)
 
     @rule(minutes=st.integers(1, 4), restart=st.booleans())
     def time_passes(self, minutes: int, restart: bool) -> None:
