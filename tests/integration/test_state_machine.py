@@ -22,7 +22,7 @@ from tests.support.strategies_wire import Said
 
 EXAMPLES: Final = os.environ.get("STATE_MACHINE_EXAMPLES", "")
 PROFILE: Final = settings(
-    max_examples=int(EXAMPLES or 20),
+    max_examples=int(EXAMPLES or 14),
     derandomize=not EXAMPLES,
     database=None,
     stateful_step_count=12,
