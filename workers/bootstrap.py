@@ -27,6 +27,7 @@ from workers.aside import Aside
 from workers.backpressure import Backpressure
 from workers.commands import CommandHandler
 from workers.geoip import GeoIP
+from workers.geoip_watch import LOOK_S, GeoIPWatch
 from workers.handlers import BatchHandler, HandlerSettings, utc_now
 from workers.health import Check
 from workers.intake import Intake
@@ -147,7 +148,18 @@ def _intake(
         shutdown_seconds=settings.shutdown_seconds,
     )
     create_agents(app, intake, handler)
-    runner = Runner(pool, rulesets, clock=utc_now, committed=announcer.appended)
+
+    def can_look_up() -> bool:
+        return geoip.build is not None
+
+    runner = Runner(
+        pool,
+        rulesets,
+        geoip.lookup,
+        can_look_up=can_look_up,
+        clock=utc_now,
+        committed=announcer.appended,
+    )
     expiry = PinExpiry(pool, rulesets, clock=utc_now, committed=announcer.appended)
     scheduler = Scheduler(
         pool,
@@ -156,6 +168,8 @@ def _intake(
         held_for=timedelta(days=settings.held_run_days),
     )
     app.timer(TICK_S, on_leader=True, name="scheduler")(scheduler.tick)
+    watch = GeoIPWatch(pool, can_look_up, clock=utc_now, committed=announcer.appended)
+    app.timer(LOOK_S, on_leader=True, name="geoip-watch")(watch.look)
     watchdog = Watchdog(
         intake,
         pool,

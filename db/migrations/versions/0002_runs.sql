@@ -81,7 +81,8 @@ CREATE INDEX schedules_dealt ON schedules (dealt_at);
 -- What checks read of the registered clients of a range of ids, in one snapshot: a stable function uses its caller's.
 CREATE FUNCTION read_clients(after text, last text, group_ids text[]) RETURNS TABLE (
     client_id text, country text, looked_up boolean, geoip_country text, provider_id text, authorization_method text,
-    request_parameters jsonb, payers text[], verifications text[], by_rule text[], by_hand text[], pinned boolean
+    request_parameters jsonb, payers text[], verifications text[], by_rule text[], by_hand text[], pinned boolean,
+    has_failed_lookup boolean
 ) LANGUAGE sql STABLE AS $$
     SELECT c.client_id::text, c.country, c.geoip_build IS NOT NULL, c.geoip_country, c.provider_id,
            c.authorization_method, c.request_parameters,
@@ -91,7 +92,8 @@ CREATE FUNCTION read_clients(after text, last text, group_ids text[]) RETURNS TA
             WHERE v.client_id = c.client_id AND v.passed_at IS NOT NULL
               AND (v.revoked_at IS NULL OR (v.passed_at, v.passed_order) > (v.revoked_at, v.revoked_order))),
            m.by_rule, m.by_hand,
-           EXISTS (SELECT FROM pins AS n WHERE n.client_id = c.client_id AND n.group_id = ANY (group_ids))
+           EXISTS (SELECT FROM pins AS n WHERE n.client_id = c.client_id AND n.group_id = ANY (group_ids)),
+           c.ip IS NOT NULL AND c.geoip_build IS NULL
     FROM clients AS c
     CROSS JOIN LATERAL (
         SELECT array_agg(m.group_id::text) FILTER (WHERE m.source = 'rule') AS by_rule,
