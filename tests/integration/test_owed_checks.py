@@ -1,4 +1,4 @@
-"""No GeoIP database: nobody joins or leaves for it; what is owed is done when one can be read (mission B5)."""
+"""No GeoIP database: nobody joins or leaves for it; what is owed is done when one is there (mission B5)."""
 
 from collections.abc import AsyncIterator
 from typing import Any
