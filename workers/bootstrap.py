@@ -29,6 +29,7 @@ from workers.handlers import BatchHandler, HandlerSettings, utc_now
 from workers.health import Check
 from workers.intake import Intake
 from workers.lanes import Lane
+from workers.pace import Pace
 from workers.pin_expiry import PinExpiry
 from workers.reader import Reader
 from workers.relay import Relay
@@ -114,6 +115,7 @@ def _intake(
         settings=HandlerSettings(max_ahead=max_ahead, trace_inputs=settings.trace_inputs),
         committed=announcer.appended,
     )
+    lanes = [Lane(app, index) for index in range(settings.lanes)]
     intake = Intake(
         make_reader=partial(
             Reader,
@@ -123,14 +125,15 @@ def _intake(
             session_timeout=settings.session_timeout,
         ),
         pool=pool,
-        lanes=[Lane(app, index) for index in range(settings.lanes)],
+        lanes=lanes,
         backpressure=Backpressure(pool, settings.max_relay_backlog),
         batch_records=settings.batch_records,
         revoke_seconds=settings.session_timeout / 2,
         shutdown_seconds=settings.shutdown_seconds,
     )
     create_agents(app, intake, handler)
-    runner = Runner(pool, rulesets, clock=utc_now, committed=announcer.appended)
+    pace = Pace(lanes, settings.run_pace)
+    runner = Runner(pool, rulesets, clock=utc_now, committed=announcer.appended, pace=pace)
     expiry = PinExpiry(pool, rulesets, clock=utc_now, committed=announcer.appended)
     scheduler = Scheduler(
         pool,

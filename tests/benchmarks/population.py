@@ -1,7 +1,7 @@
-"""Clients as they would be after months, written by COPY: facts, payers, verifications, memberships, history.
+"""Clients as after months, written by COPY: facts, payers, verifications, memberships, history.
 
-The database's own triggers check what is written. Who is in which group is what the rules say, but for a share
-who are to join at the next check and as many who are to leave. The same seed gives the same clients.
+The database's own triggers check what is written. Who is in which group is what the rules say, but for those
+who are to join at the next check, and as many who are to leave. The same seed gives the same clients.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Population:
     campaigns: int = 0
     """Of so many one stands in each client's request parameters."""
     drift: float = 0.01
-    """The share of the clients who are to join a group at the next check, and of those who are to leave one."""
+    """The share of the clients who are to join a group at the next check, and of who are to leave one."""
 
 
 class Written(NamedTuple):
