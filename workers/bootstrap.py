@@ -32,6 +32,7 @@ from workers.handlers import BatchHandler, HandlerSettings, utc_now
 from workers.health import Check
 from workers.intake import Intake
 from workers.lanes import Lane
+from workers.pace import Pace
 from workers.pin_expiry import PinExpiry
 from workers.reader import Reader
 from workers.readings import READINGS
@@ -132,6 +133,7 @@ def _intake(
         committed=announcer.appended,
         commanded=aside.wake,
     )
+    lanes = [Lane(app, index) for index in range(settings.lanes)]
     intake = Intake(
         make_reader=partial(
             Reader,
@@ -141,7 +143,7 @@ def _intake(
             session_timeout=settings.session_timeout,
         ),
         pool=pool,
-        lanes=[Lane(app, index) for index in range(settings.lanes)],
+        lanes=lanes,
         backpressure=Backpressure(pool, settings.max_relay_backlog),
         batch_records=settings.batch_records,
         revoke_seconds=settings.session_timeout / 2,
@@ -159,6 +161,7 @@ def _intake(
         can_look_up=can_look_up,
         clock=utc_now,
         committed=announcer.appended,
+        pace=Pace(lanes, settings.run_pace),
     )
     expiry = PinExpiry(pool, rulesets, clock=utc_now, committed=announcer.appended)
     scheduler = Scheduler(
