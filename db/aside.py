@@ -17,6 +17,8 @@ class Waiting(NamedTuple):
     """A command that is not answered yet."""
 
     aside_id: int
+    command_id: str | None
+    """What names the command, so that it is done once; None where only its record does."""
     topic: str
     partition: int
     kafka_offset: int
@@ -43,7 +45,7 @@ async def put(
     headers: list[tuple[str, bytes | None]],
     taken_at: datetime,
 ) -> None:
-    """Put a command aside. `command_id` is the one that it gives itself: two of one id are done in turn."""
+    """Put a command aside. Two of one `command_id` are done in turn."""
     await _aside.put(
         connection,
         command_id=command_id,

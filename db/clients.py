@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -158,6 +158,12 @@ def _client(row: Record) -> Client:
             case "manual" as source, source_at, *rest:
                 client.memberships[group] = Membership(source, None, source_at, *rest)
     return client
+
+
+async def pinned_to(connection: AnyConnection, group: str, client_ids: Sequence[str]) -> set[str]:
+    """Which of these clients are pinned to a group, in or out."""
+    rows = _clients.pinned_to(connection, group_id=group, client_ids=list(client_ids))
+    return {row["client_id"] async for row in rows}
 
 
 async def with_expired_pins(connection: AnyConnection, now: datetime, limit: int) -> set[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from db import locks
 from db.queries import load
 from db.sweeps import RANGE
 
@@ -139,15 +140,19 @@ async def plan(connection: AnyConnection) -> str | None:
         case "undo":
             undone = row["task"]["run_id"]
             await _runs.add_chunks_of_run(connection, run_id=run_id, undone=undone, size=CHUNK)
-        case _:
-            await _runs.add_chunks_of_everybody(connection, run_id=run_id, size=RANGE)
+        case "owed":
+            await _runs.add_chunks_of_owed(connection, run_id=run_id, size=CHUNK)
+        case kind:
+            # A check reads a range at once, and locks few of it; where addresses changed, all may be locked.
+            size = CHUNK if kind == "geoip" else RANGE
+            await _runs.add_chunks_of_everybody(connection, run_id=run_id, size=size)
     await _runs.planned(connection, run_id=run_id)
     return run_id
 
 
-async def claim(connection: AnyConnection) -> Chunk | None:
-    """Take a chunk, in turn over the runs. If the transaction fails, the chunk is free again."""
-    row = await _runs.claim(connection)
+async def claim(connection: AnyConnection, kinds: Collection[str]) -> Chunk | None:
+    """Take a chunk of such runs, in turn over the runs. If the transaction fails, it is free again."""
+    row = await _runs.claim(connection, kinds=list(kinds))
     return None if row is None else Chunk(*row)
 
 
@@ -234,6 +239,16 @@ async def find(connection: AnyConnection, run_id: str) -> Run | None:
 async def going_on(connection: AnyConnection, group: str) -> list[Going]:
     """The runs on a group that are not over, the oldest first."""
     return [Going(*row) async for row in _runs.going(connection, group_id=group)]
+
+
+async def hold_owed(connection: AnyConnection) -> bool:
+    """Be the only one to start what is owed until the transaction ends; answers whether nobody else is."""
+    return bool(await _runs.try_lock(connection, namespace=locks.NAMESPACE, lock=locks.OWED))
+
+
+async def is_going(connection: AnyConnection, kind: str) -> bool:
+    """Whether a run of a kind is going or held."""
+    return bool(await _runs.is_going(connection, kind=kind))
 
 
 async def dropped_groups(connection: AnyConnection, run_id: str) -> dict[str, str]:

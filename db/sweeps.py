@@ -54,6 +54,8 @@ class Seen(NamedTuple):
     by_hand: str | None
     pinned: bool
     """It is pinned to one of the groups asked for."""
+    has_failed_lookup: bool
+    """It has an address that was never looked up: what is unknown of it is owed."""
 
 
 async def read(

@@ -30,7 +30,7 @@ from events.reading_commands import (
     ShowRun,
 )
 from events.record import FieldProblem, InvalidRecord, Record
-from events.run_commands import ApproveRun, CancelRun, StartCheck, UndoRun
+from events.run_commands import ApproveRun, CancelRun, RefreshGeoip, StartCheck, UndoRun
 from events.suggestions import SHOWN_MAX, did_you_mean, unknown_fields
 from events.upkeep_commands import ReplayDeadLetters, Snapshot
 from events.wire import read_time, unwrap
@@ -52,6 +52,7 @@ __all__ = [
     "Paged",
     "Pin",
     "PutGroup",
+    "RefreshGeoip",
     "RemoveMembers",
     "ReplayDeadLetters",
     "SetClientGroups",
@@ -113,6 +114,7 @@ COMMANDS: Mapping[str, type[Command]] = {
     "approve-run": ApproveRun,
     "cancel-run": CancelRun,
     "undo-run": UndoRun,
+    "refresh-geoip": RefreshGeoip,
     "list-groups": ListGroups,
     "show-group": ShowGroup,
     "list-members": ListMembers,

@@ -99,6 +99,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "approve-run": {"command": "approve-run", "run_id": "12", "actor": "anna", "reason": "they did move"},
     "cancel-run": {"command": "cancel-run", "run_id": "12"},
     "undo-run": {"command": "undo-run", "run_id": "12", "reason": "the rule was wrong"},
+    "refresh-geoip": {"command": "refresh-geoip", "reason": "a new database"},
     "list-groups": {"command": "list-groups", "limit": 100},
     "show-group": {"command": "show-group", "group": "vip"},
     "list-members": {"command": "list-members", "group": "eu-companies", "limit": 1000},

@@ -104,6 +104,6 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
 """To commands that are done when they are answered."""
 ACCEPTED: Mapping[str, Mapping[str, Any]] = {
     command: _answer(command, status="accepted", run_id="13")
-    for command in ("start-check", "approve-run", "undo-run")
+    for command in ("start-check", "approve-run", "undo-run", "refresh-geoip")
 }
 """To those that only begin or go on with a run."""

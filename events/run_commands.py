@@ -36,6 +36,10 @@ class UndoRun(OfRun):
     """Puts back what a run changed, except where somebody changed it since; goes on as a run."""
 
 
+class RefreshGeoip(Command):
+    """Looks all addresses up again; goes on as a run."""
+
+
 class Preview(PutGroup):
     """Says what a check of all clients would do if the group were so; nothing is written."""
 

@@ -66,7 +66,8 @@ async def put_aside(connection: AnyConnection, command: Command, record: Record,
     """Write a command down, to be done and answered after the caller's transaction."""
     await aside.put(
         connection,
-        command_id=command.id,
+        # One that was put back may be so again: its first place names it as an id does.
+        command_id=command.id if record.first is None else command.command_id,
         topic=record.topic,
         partition=record.partition,
         kafka_offset=record.offset,
@@ -166,12 +167,12 @@ class Aside(Service):
             raise _StepError(waiting, error) from error
 
     async def _do(self, connection: AnyConnection, waiting: Waiting, now: datetime) -> bool:
-        record, command = _record(waiting), _command_of(waiting)
+        command = _command_of(waiting)
         job = self._jobs.get(type(command))
         if job is None:
             raise _NoJobError(f"there is nothing here that does {command.command}")
-        is_kept = type(command) in self._deeds and (command.id is not None or record.first is not None)
-        if is_kept and (before := await commands.answer(connection, command.command_id)) is not None:
+        done_as = waiting.command_id if type(command) in self._deeds else None
+        if done_as is not None and (before := await commands.answer(connection, done_as)) is not None:
             again = GroupCommandResult.model_validate_json(before)
             return await _answer(connection, waiting, command, again, now=now)
         try:
@@ -188,8 +189,8 @@ class Aside(Service):
             warnings=step.warnings,
             result=_json(step.result),
         )
-        if is_kept and not step.errors:
-            await commands.store(connection, command.command_id, answer.model_dump_json().encode())
+        if done_as is not None and not step.errors:
+            await commands.store(connection, done_as, answer.model_dump_json().encode())
         return await _answer(connection, waiting, command, answer, now=now, step=step)
 
     async def _after_failure(self, waiting: Waiting, error: Exception) -> None:
@@ -224,7 +225,7 @@ def _passes(error: Exception) -> bool:
 
 
 def _record(waiting: Waiting) -> Record:
-    return restored(Record(*waiting[1:8]))
+    return restored(Record(*waiting[2:9]))
 
 
 def _command_of(waiting: Waiting) -> Command:

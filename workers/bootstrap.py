@@ -17,14 +17,17 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_ran
 
 from db import pool as pools
 from db.errors import is_transient
+from events.commands import ReplayDeadLetters, Snapshot
 from events.topics import INPUTS
 from workers import kafka, logs, readiness
 from workers.agents import create_agents
 from workers.announcer import Announcer
 from workers.app import Application, create_app
+from workers.aside import Aside
 from workers.backpressure import Backpressure
 from workers.commands import CommandHandler
 from workers.geoip import GeoIP
+from workers.geoip_watch import LOOK_S, GeoIPWatch
 from workers.handlers import BatchHandler, HandlerSettings, utc_now
 from workers.health import Check
 from workers.intake import Intake
@@ -32,11 +35,14 @@ from workers.lanes import Lane
 from workers.pace import Pace
 from workers.pin_expiry import PinExpiry
 from workers.reader import Reader
+from workers.readings import READINGS
 from workers.relay import Relay
+from workers.replay_job import ReplayJob
 from workers.rulesets import RuleSets
 from workers.runner import Runner
 from workers.scheduler import TICK_S, Scheduler
 from workers.settings import Settings
+from workers.snapshot_job import SnapshotJob
 from workers.watchdog import Watchdog
 
 LONGEST_WAIT_S: Final = 5.0
@@ -107,13 +113,25 @@ def _intake(
     rulesets = RuleSets()
     max_ahead = timedelta(seconds=settings.max_ahead_seconds)
     announcer = Announcer(pool, relay)
+    backlog = settings.max_relay_backlog
+    aside = Aside(
+        pool,
+        readings=READINGS,
+        deeds={
+            ReplayDeadLetters: ReplayJob(kafka.client_arguments(settings), backlog).step,
+            Snapshot: SnapshotJob(backlog).step,
+        },
+        clock=utc_now,
+        committed=announcer.appended,
+    )
     handler = BatchHandler(
         pool,
         rulesets,
-        CommandHandler(rulesets, max_ahead=max_ahead),
+        CommandHandler(rulesets, max_ahead=max_ahead, aside=aside.commands),
         geoip.lookup,
         settings=HandlerSettings(max_ahead=max_ahead, trace_inputs=settings.trace_inputs),
         committed=announcer.appended,
+        commanded=aside.wake,
     )
     lanes = [Lane(app, index) for index in range(settings.lanes)]
     intake = Intake(
@@ -132,8 +150,20 @@ def _intake(
         shutdown_seconds=settings.shutdown_seconds,
     )
     create_agents(app, intake, handler)
+
+    def can_look_up() -> bool:
+        return geoip.build is not None
+
     pace = Pace(lanes, settings.run_pace)
-    runner = Runner(pool, rulesets, clock=utc_now, committed=announcer.appended, pace=pace)
+    runner = Runner(
+        pool,
+        rulesets,
+        geoip.lookup,
+        can_look_up=can_look_up,
+        clock=utc_now,
+        committed=announcer.appended,
+        pace=pace,
+    )
     expiry = PinExpiry(pool, rulesets, clock=utc_now, committed=announcer.appended)
     scheduler = Scheduler(
         pool,
@@ -142,13 +172,15 @@ def _intake(
         held_for=timedelta(days=settings.held_run_days),
     )
     app.timer(TICK_S, on_leader=True, name="scheduler")(scheduler.tick)
+    watch = GeoIPWatch(pool, can_look_up, clock=utc_now, committed=announcer.appended)
+    app.timer(LOOK_S, on_leader=True, name="geoip-watch")(watch.look)
     watchdog = Watchdog(
         intake,
         pool,
         stuck_seconds=settings.stuck_seconds,
         batch_stuck_seconds=settings.batch_stuck_seconds,
     )
-    app.own_services.extend((announcer, runner, expiry, intake, watchdog))
+    app.own_services.extend((announcer, aside, runner, expiry, intake, watchdog))
     app.stops_first = intake
     return intake
 

@@ -42,8 +42,12 @@ class CheckRuns:
     ) -> Piece:
         """Check a range of clients, or, at the end, those who are to leave once more."""
         cause = Cause(self._moment, f"run/{chunk.run_id}", now, None, order.actor, order.reason, chunk.run_id)
-        if chunk.client_ids is not None:
-            return await _let_leave(connection, chunk.run_id, chunk.client_ids, rules, cause)
+        if chunk.number >= LEAVES_FROM:
+            return await _let_leave(connection, chunk.run_id, chunk.client_ids or (), rules, cause)
+        return await self.check(connection, chunk, rules, cause)
+
+    async def check(self, connection: AnyConnection, chunk: Chunk, rules: RuleSet, cause: Cause) -> Piece:
+        """A part of the pass: joins at once, leaves are collected."""
         groups = await leaves.groups_checked(connection, chunk.run_id)
         return await _check_range(connection, chunk, list(groups), rules, cause)
 
@@ -88,9 +92,9 @@ async def _check_range(
         await runs.put_back(connection, chunk, after_id=last, clients=remaining)
     work = Work(await clients.lock(connection, concerned), rules)
     checked = rules.mask(groups)
-    found: list[tuple[str, str]] = []
+    found: list[tuple[str, str, str | None]] = []
     for client_id in concerned:
-        found += ((client_id, group) for group in work.check_adding(client_id, checked, cause))
+        found += ((client_id, group, None) for group in work.check_adding(client_id, checked, cause))
     await leaves.collect(connection, chunk.run_id, found)
     return Piece(work.net(), to_leave=len(found), remaining=remaining)
 
@@ -101,8 +105,11 @@ async def _let_leave(
     of_client = await leaves.of_clients(connection, run_id, client_ids)
     if not of_client:
         return Piece()
-    work = Work(await clients.lock(connection, of_client), rules)
-    for client_id, groups in of_client.items():
-        work.check(client_id, rules.mask(groups), cause)
-    forgotten = await leaves.forget(connection, run_id, list(of_client))
+    leaving = {client_id for client_id, _, _ in of_client}
+    work = Work(await clients.lock(connection, leaving), rules)
+    for client_id, group, moment in of_client:
+        work.check(
+            client_id, rules.mask([group]), cause if moment is None else cause._replace(moment=Moment(moment))
+        )
+    forgotten = await leaves.forget(connection, run_id, leaving)
     return Piece(work.net(), to_leave=-forgotten)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -19,6 +19,7 @@ from events.commands import (
     InvalidCommand,
     Pin,
     PutGroup,
+    RefreshGeoip,
     RemoveMembers,
     SetClientGroups,
     StartCheck,
@@ -30,11 +31,12 @@ from events.outputs import GroupCommandResult
 from events.record import InvalidRecord, Record
 from rules.problems import Problem, problems
 from workers.answers import Done, Given, Handler, Rejected, answer_record, result_of, wire
+from workers.aside import put_aside
 from workers.burial import buried
 from workers.group_changes import change_group, delete_group, put_group
 from workers.group_records import condition_of
 from workers.membership_changes import change_client, change_members
-from workers.run_changes import approve_run, cancel_run, start_check, undo_run
+from workers.run_changes import approve_run, cancel_run, refresh_geoip, start_check, undo_run
 
 if TYPE_CHECKING:
     from workers.rulesets import RuleSets
@@ -52,14 +54,18 @@ HANDLERS: Final[Mapping[type[Command], Handler]] = {
     ApproveRun: approve_run,
     CancelRun: cancel_run,
     UndoRun: undo_run,
+    RefreshGeoip: refresh_geoip,
 }
 
 
 class CommandHandler:
     """Carries out commands; each call is one command in the caller's transaction."""
 
-    def __init__(self, rulesets: RuleSets, *, max_ahead: timedelta) -> None:
-        """`max_ahead` is how far a command's time may be ahead of the clock."""
+    def __init__(
+        self, rulesets: RuleSets, *, max_ahead: timedelta, aside: Collection[type[Command]] = ()
+    ) -> None:
+        """`max_ahead` is how far a command's time may be ahead of the clock; `aside` is not done here."""
+        self._aside = frozenset(aside)
         self._rulesets = rulesets
         self._max_ahead = max_ahead
 
@@ -81,6 +87,9 @@ class CommandHandler:
         if done_as is not None and (before := await commands.answer(connection, done_as)) is not None:
             answer = GroupCommandResult.model_validate_json(before)
             return Done(records=[answer_record(answer, record, now, key)])
+        if type(command) in self._aside:
+            await put_aside(connection, command, record, now)
+            return Done()
         try:
             done = await HANDLERS[type(command)](connection, command, Given(record, now, self._rulesets))
         except Rejected as rejected:

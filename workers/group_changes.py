@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from db import clients, groups, runs, schedules, usage
+from db import clients, groups, owed, runs, schedules, usage
 from db.connections import AnyConnection
 from db.groups import Group, StoredGroup
 from db.runs import Order
@@ -83,6 +83,7 @@ async def _replace(
         why = "its conditions or options changed"
         records += await drop_group(connection, group.group_id, why, now)
     if group.conditions != kept:
+        await owed.forget_group(connection, group.group_id)
         message = "nobody was checked against the new conditions; start-check checks all clients"
         warnings.append(FieldProblem("conditions_changed", "conditions", message))
     return Done({"version": stored.version, "changed": True}, warnings, records=records)
@@ -121,6 +122,7 @@ async def delete_group(connection: AnyConnection, command: DeleteGroup, given: G
         raise Rejected(FieldProblem("group_used", "group", message))
     await groups.begin_deletion(connection, command.group, now=given.now, actor=command.actor)
     await schedules.unset(connection, command.group)
+    await owed.forget_group(connection, command.group)
     records = await drop_group(connection, command.group, "it was deleted", given.now)
     task = MembershipTask(Deed.DRAIN, command.group, command.time, command.actor, command.reason)
     ids = await groups.members_and_pinned(connection, command.group, AT_ONCE + 1)

@@ -82,8 +82,13 @@ class BatchHandler:
         settings: HandlerSettings | None = None,
         clock: Callable[[], datetime] = utc_now,
         committed: Callable[[], None] = lambda: None,
+        commanded: Callable[[], None] = lambda: None,
     ) -> None:
-        """`committed` is called after each commit that appended to the log; it must not block."""
+        """`committed` is called after each commit that appended to the log, `commanded` after each command.
+
+        Neither may block.
+        """
+        self._commanded = commanded
         self._pool = pool
         self._rulesets = rulesets
         self._commands = commands
@@ -127,6 +132,7 @@ class BatchHandler:
             moved = await self._do(Batch((single,)), self._take_command)
             if moved:
                 return moved
+            self._commanded()
         return set()
 
     async def _do(self, batch: Batch, take: Take) -> set[tuple[str, int]]:

@@ -34,12 +34,14 @@ async def change_members(connection: AnyConnection, command: MembersCommand, giv
     task = MembershipTask(
         _deed(command), command.group, command.time, command.actor, command.reason, expires_at
     )
+    paths = {client_id: f"clients[{place}]" for place, client_id in enumerate(command.clients)}
     if len(command.clients) > AT_ONCE:
+        pinned = await _pinned_now(connection, task, paths)
+        _refuse_where_all_are_pinned(pinned, len(paths))
         order = order_of("members", command, given, task)
         run_id, told = await start_run(connection, order, now=given.now, client_ids=command.clients)
-        return Done(run_id=run_id, records=[told])
+        return Done(warnings=pinned, run_id=run_id, records=[told])
     work = Work(await clients.lock(connection, command.clients), rules)
-    paths = {client_id: f"clients[{place}]" for place, client_id in enumerate(command.clients)}
     warnings = [
         found for client_id, path in paths.items() for found in _passed_over(work, task, client_id, path)
     ]
@@ -119,9 +121,23 @@ def _refuse_where_all_are_pinned(warnings: list[FieldProblem], named: int) -> No
 def _passed_over(work: Work, task: MembershipTask, client_id: str, path: str) -> list[FieldProblem]:
     """Why the task does nothing to a client, where it is so."""
     touched = work[client_id]
+    if task.passes_over_pinned and task.group in touched.client.pins:
+        return [_is_pinned(task, client_id, path)]
     if touched.was_deleted_after(task.said_at):
         return [FieldProblem("deleted_later", path, "the client was deleted after this was said")]
-    if task.passes_over_pinned and task.group in touched.client.pins:
-        message = f"the client {client_id} is pinned to the group {task.group}; unpin it first"
-        return [FieldProblem("pinned", path, message)]
     return []
+
+
+async def _pinned_now(
+    connection: AnyConnection, task: MembershipTask, paths: Mapping[str, str]
+) -> list[FieldProblem]:
+    """Whom a run would pass over if it were done now. It decides anew when it comes to them."""
+    if not task.passes_over_pinned:
+        return []
+    pinned = await clients.pinned_to(connection, task.group, list(paths))
+    return [_is_pinned(task, each, path) for each, path in paths.items() if each in pinned]
+
+
+def _is_pinned(task: MembershipTask, client_id: str, path: str) -> FieldProblem:
+    message = f"the client {client_id} is pinned to the group {task.group}; unpin it first"
+    return FieldProblem("pinned", path, message)

@@ -67,9 +67,13 @@ def run_card(run: AssignmentRun) -> Lines:
         "finished": moment(run.finished_at),
         "by": by(run.actor, run.reason),
     }
-    return Lines(
-        _heading(f"run {run.run_id}"), _fields((name, said) for name, said in fields.items() if said)
-    )
+    said = [(name, value) for name, value in fields.items() if value]
+    for group, held in (run.held or {}).items():
+        sample = ", ".join(held.sample) + (", ..." if held.to_leave > len(held.sample) else "")
+        said.append((f"held in {group}", f"{number(held.to_leave)} of {number(held.members)}: {sample}"))
+    said += [(f"dropped {group}", why) for group, why in (run.dropped or {}).items()]
+    said += [(f"skipped, {why}", number(count)) for why, count in (run.skipped or {}).items()]
+    return Lines(_heading(f"run {run.run_id}"), _fields(said))
 
 
 def _automatic(settings: AutoAssignment) -> Iterable[tuple[str, str]]:

@@ -9,8 +9,9 @@ from db import leaves, runs
 from db.connections import AnyConnection
 from db.log import Outgoing
 from db.runs import Going, Order
-from events.commands import ApproveRun, CancelRun, Command, StartCheck, UndoRun
+from events.commands import ApproveRun, CancelRun, Command, RefreshGeoip, StartCheck, UndoRun
 from events.record import FieldProblem
+from rules.attributes import GEOIP_COUNTRY
 from workers.answers import Done, Given, Rejected
 from workers.check_runs import APPROVED_FROM
 from workers.membership_changes import refuse_unknown
@@ -34,6 +35,18 @@ async def start_check(connection: AnyConnection, command: StartCheck, given: Giv
     order = Order("forced", (command.group,), {}, given.record.cause, command.actor, command.reason)
     run_id, told = await start_run(connection, order, now=given.now, client_ids=None)
     return Done(warnings=warnings, run_id=run_id, records=[told])
+
+
+async def refresh_geoip(connection: AnyConnection, command: RefreshGeoip, given: Given) -> Done:
+    """Look all addresses up again, in a run."""
+    rules = await given.rulesets.hold(connection)
+    if await runs.is_going(connection, "geoip"):
+        message = "all addresses are being looked up already: list-runs shows the run"
+        raise Rejected(FieldProblem("run_going", "command", message))
+    groups = rules.decode(rules.upon_change & rules.readers([GEOIP_COUNTRY]))
+    order = Order("geoip", tuple(sorted(groups)), {}, given.record.cause, command.actor, command.reason)
+    run_id, told = await start_run(connection, order, now=given.now, client_ids=None)
+    return Done(run_id=run_id, records=[told])
 
 
 async def approve_run(connection: AnyConnection, command: ApproveRun, given: Given) -> Done:

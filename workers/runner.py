@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +18,8 @@ from db.net import Net, write
 from db.runs import Chunk
 from rules.model import Moment
 from workers.check_runs import CheckRuns
+from workers.folding import LookUp
+from workers.geoip_runs import GeoipRuns, OwedRuns
 from workers.membership_runs import MembershipRuns
 from workers.pace import Pace
 from workers.run_kinds import RunKind
@@ -38,13 +40,22 @@ FAILURES: Final = 5
 """So often a chunk may fail for good before its run does."""
 CLEARED: Final = 1_000
 """Rows of runs that are over, deleted at once."""
-KINDS: Final[Mapping[str, RunKind]] = {
-    "members": MembershipRuns(),
-    "delete": MembershipRuns(),
-    "schedule": CheckRuns(Moment.SCHEDULE),
-    "forced": CheckRuns(Moment.FORCED),
-    "undo": UndoRuns(),
-}
+
+
+def run_kinds(look_up: LookUp) -> Mapping[str, RunKind]:
+    """What does the runs of each kind."""
+    return {
+        "members": MembershipRuns(),
+        "delete": MembershipRuns(),
+        "schedule": CheckRuns(Moment.SCHEDULE),
+        "forced": CheckRuns(Moment.FORCED),
+        "undo": UndoRuns(),
+        "owed": OwedRuns(look_up),
+        "geoip": GeoipRuns(look_up),
+    }
+
+
+_NEED_GEOIP: Final = frozenset({"owed", "geoip"})
 
 _logger = structlog.get_logger(__name__)
 
@@ -60,16 +71,23 @@ class Runner(Service):
         self,
         pool: asyncpg.Pool[asyncpg.Record],
         rulesets: RuleSets,
+        look_up: LookUp,
         *,
+        can_look_up: Callable[[], bool],
         clock: Callable[[], datetime],
         committed: Callable[[], None],
         pace: Pace | None = None,
         **kwargs: Any,
     ) -> None:
-        """`committed` is called after each commit that appended to the log; it must not block."""
+        """`committed` is called after each commit that appended to the log; it must not block.
+
+        While `can_look_up` says no, runs that look addresses up are left to others.
+        """
         super().__init__(**kwargs)
         self._pool = pool
         self._rulesets = rulesets
+        self._kinds = run_kinds(look_up)
+        self._can_look_up = can_look_up
         self._clock = clock
         self._committed = committed
         self._pace = pace
@@ -118,14 +136,14 @@ class Runner(Service):
         return True
 
     async def _do_chunk(self, connection: AnyConnection, taken: list[Chunk]) -> bool:
-        chunk = await runs.claim(connection)
+        chunk = await runs.claim(connection, self._claimed_kinds())
         if chunk is None:
             return False
         taken.append(chunk)
         run_id, now = chunk.run_id, self._clock()
         order = await runs.order(connection, run_id)
         rules = await self._rulesets.hold(connection)
-        piece = await KINDS[order.kind].do(connection, chunk, order, rules, now)
+        piece = await self._kinds[order.kind].do(connection, chunk, order, rules, now)
         came = piece.came(chunk.clients)
         records: list[Outgoing] = []
         through = await runs.count(connection, run_id, came)
@@ -136,10 +154,14 @@ class Runner(Service):
         await write(connection, piece.net, records=records)
         return True
 
-    @staticmethod
-    async def _through(connection: AnyConnection, run_id: str, now: datetime, net: Net) -> list[Outgoing]:
+    def _claimed_kinds(self) -> Collection[str]:
+        return self._kinds if self._can_look_up() else self._kinds.keys() - _NEED_GEOIP
+
+    async def _through(
+        self, connection: AnyConnection, run_id: str, now: datetime, net: Net
+    ) -> list[Outgoing]:
         order = await runs.order(connection, run_id)
-        return await KINDS[order.kind].through(connection, run_id, order, now, net)
+        return await self._kinds[order.kind].through(connection, run_id, order, now, net)
 
     async def _note_failure(self, chunk: Chunk, error: Exception) -> None:
         _logger.exception("chunk of a run failed", run_id=chunk.run_id, chunk=chunk.number)

@@ -119,7 +119,7 @@ class Settings(KafkaSettings):
     batch_records: int = Field(
         1000, ge=1, le=100_000, description="At most so many records in one transaction."
     )
-    database_pool_size: int = Field(6, ge=2, le=1000, description="At most so many database connections.")
+    database_pool_size: int = Field(8, ge=2, le=1000, description="At most so many database connections.")
     max_relay_backlog: int = Field(
         100_000, ge=1, description="The intake pauses while the relay has more rows of the log left to send."
     )
@@ -189,10 +189,11 @@ class Settings(KafkaSettings):
 
     def _conflicts(self) -> list[str]:
         wrong = super()._conflicts()
-        if self.database_pool_size < self.lanes + 2:
+        # One for each lane, for the runner, for what runs aside, and two for all that is short.
+        if self.database_pool_size < self.lanes + 4:
             wrong.append(
                 f"DATABASE_POOL_SIZE={self.database_pool_size} is too small:"
-                f" {self.lanes} lanes (LANES) need {self.lanes + 2}"
+                f" {self.lanes} lanes (LANES) need {self.lanes + 4}"
             )
         return wrong
 

@@ -13,6 +13,10 @@ SELECT write_net(
     :history::history_input[], :snapshots::text[], :namespace, :log_lock
 );
 
+-- name: pinned_to
+-- Which of these clients are pinned to a group.
+SELECT client_id FROM pins WHERE group_id = :group_id AND client_id = ANY (:client_ids::text[]);
+
 -- name: with_expired_pins
 -- Some clients with pins that have expired, those that expired first.
 SELECT client_id FROM pins WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit;

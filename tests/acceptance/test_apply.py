@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 COMMAND = Path(sysconfig.get_path("scripts")) / "client-groups"
 GUIDE = (ROOT / "docs" / "groups.md").read_text()
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
+TO_COPY = (ROOT / "deploy" / "examples" / "groups.yaml").read_text()
 TWO_GROUPS = """\
 groups:
   - group: {0}-a
@@ -164,7 +165,7 @@ def test_exit_codes_and_sentences_without_kafka_and_settings(running: Running) -
         assert "Traceback" not in stderr
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
+@pytest.mark.parametrize("example", [*EXAMPLES, TO_COPY], ids=[*range(len(EXAMPLES)), "to copy"])
 async def test_the_examples_of_the_guide(running: Running, example: str, prefix: str) -> None:
     await running.publish_provider("7", "google", "facebook", "phone")
     groups = yaml.safe_load(example)["groups"]

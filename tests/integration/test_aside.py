@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from db.log import Outgoing
 from events.commands import Snapshot
+from events.replays import FIRST_CAUSE, FIRST_TIMESTAMP
 from tests.support.asking import RESULTS, Asking
 from tests.support.driver import Driver, driver
 from workers.aside import FAILURES, Aside
@@ -155,6 +156,19 @@ async def test_what_has_effects_is_done_once_for_an_id_and_answered_again(work: 
     await first.run()
     assert job.called == 2
     assert [each["result"] for each in await work.sent(RESULTS)] == [{"groups": 2, "clients": 0}] * 3
+
+
+async def test_a_command_that_was_put_back_keeps_its_first_place_and_is_done_once(work: Driver) -> None:
+    job = Counting(1)
+    asking = Asking(work, deeds={Snapshot: job})
+    first = "group-commands/0/77"
+    for _ in range(2):
+        await asking.put("snapshot", headers=[(FIRST_CAUSE, first.encode()), (FIRST_TIMESTAMP, b"1")])
+    # Also where both are there at once: the second waits for the first.
+    await asyncio.gather(*(Asking(work, deeds={Snapshot: job}).run() for _ in range(3)))
+    await asking.run()
+    assert job.called == 1
+    assert [each["cause"] for each in await work.sent(RESULTS)] == [first, first]
 
 
 async def test_workers_share_the_commands(work: Driver) -> None:

@@ -35,6 +35,7 @@ async def test_many_members_go_on_as_a_run(work: Driver) -> None:
         "add-members", id="many", group="vip", clients=MANY, actor="ann", reason="a campaign"
     )
     assert (answer["status"], answer.get("result")) == ("accepted", None)
+    assert [(each["code"], each["path"]) for each in answer["warnings"]] == [("pinned", "clients[7]")]
     run_id = answer["run_id"]
     told = await last_told(work)
     assert (told["run_id"], told["kind"], told["state"]) == (run_id, "members", "running")
@@ -54,6 +55,13 @@ async def test_many_members_go_on_as_a_run(work: Driver) -> None:
     await work.run_all()
     assert await members(work) == 0
     assert (await last_told(work))["left"] == 1_199
+
+
+async def test_a_run_is_not_started_where_all_are_pinned(work: Driver) -> None:
+    await work.command("pin", group="vip", clients=MANY, hold="out")
+    await work.run_all()
+    answer = await work.command("add-members", group="vip", clients=MANY)
+    assert (answer["status"], len(answer["errors"])) == ("rejected", len(MANY))
 
 
 async def test_others_events_pass_between_the_chunks(work: Driver) -> None:
@@ -107,7 +115,7 @@ async def test_a_killed_workers_chunk_is_free_again(work: Driver, database_url: 
     transaction = killed.transaction()
     await transaction.start()
     await killed.set_type_codec("jsonb", schema="pg_catalog", encoder=str, decoder=str)
-    assert await runs.claim(killed) is not None
+    assert await runs.claim(killed, ["members"]) is not None
     assert await work.run_all() == 2  # the two that are left
     assert (await last_told(work))["state"] == "running"
     killed.terminate()

@@ -22,15 +22,16 @@ from tests.support.strategies_wire import Said
 
 EXAMPLES: Final = os.environ.get("STATE_MACHINE_EXAMPLES", "")
 PROFILE: Final = settings(
-    max_examples=int(EXAMPLES or 25),
+    max_examples=int(EXAMPLES or 14),
     derandomize=not EXAMPLES,
     database=None,
-    stateful_step_count=40,
+    stateful_step_count=12,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     print_blob=True,
 )
-_minutes = st.integers(0, wire.MINUTES)
+SECONDS: Final = 10
+"""Between two steps."""
 
 
 class Machine(RuleBasedStateMachine):
@@ -50,65 +51,34 @@ class Machine(RuleBasedStateMachine):
         self._exits.close()
 
     @initialize(groups=wire.all_groups)
-    def begin(self, groups: tuple[Said, ...]) -> None:
+    def begin(self, groups: list[Said]) -> None:
         for provider in wire.PROVIDERS:
-            said = {"changed_at": wire.at(0), "name": provider, "authorization_methods": ["google", "phone"]}
+            said = {"changed_at": -1, "name": provider, "authorization_methods": ["google", "phone"]}
             self._take(("provider-changed", {"provider_id": provider, "active": True, **said}))
         for group in groups:
             self._take(group)
         for client in wire.CLIENTS:
-            self._take(("client-registered", {"client_id": client, "registered_at": wire.at(1)}))
+            said = {"registered_at": -1, "country": "DE"}
+            self._take(("client-registered", {"client_id": client, **said}))
 
-    @rule(events=st.lists(wire.client_events, min_size=1, max_size=3))
-    def client_events(self, events: list[Said]) -> None:
+    @rule(records=st.lists(st.tuples(wire.records, wire.minutes), min_size=8, max_size=16))
+    def one_by_one(self, records: list[tuple[Said, int]]) -> None:
+        for said, minute in records:
+            self._take(said, minute=minute)
+
+    @rule(events=st.lists(wire.events, min_size=2, max_size=6))
+    def as_one_batch(self, events: list[Said]) -> None:
         self._take(*events)
 
-    @rule(events=st.lists(wire.client_events | wire.deletions | wire.other_events, min_size=2, max_size=5))
-    def all_sorts(self, events: list[Said]) -> None:
-        self._take(*events)
+    @rule(minutes=st.integers(1, 4), restart=st.booleans())
+    def time_passes(self, minutes: int, restart: bool) -> None:
+        if restart:
+            self._runner.run(self._both.stop())
+            self._runner.run(self._both.start())
+        self._runner.run(self._both.pass_time(60 * minutes))
 
-    @rule(event=wire.client_events)
-    def client_event(self, event: Said) -> None:
-        self._take(event)
-
-    @rule(event=wire.deletions)
-    def deletion(self, event: Said) -> None:
-        self._take(event)
-
-    @rule(event=wire.other_events)
-    def other_event(self, event: Said) -> None:
-        self._take(event)
-
-    @rule(command=wire.change_group | wire.put_group)
-    def define_group(self, command: Said) -> None:
-        self._take(command)
-
-    @rule(command=wire.delete_group | wire.put_group | wire.put_group)
-    def delete_or_put_group(self, command: Said) -> None:
-        self._take(command)
-
-    @rule(command=wire.by_hand, minute=_minutes)
-    def by_hand(self, command: Said, minute: int) -> None:
-        self._take(command, minute=minute)
-
-    @rule(command=wire.pin, minute=_minutes)
-    def pin(self, command: Said, minute: int) -> None:
-        self._take(command, minute=minute)
-
-    @rule(command=wire.unpin, minute=_minutes)
-    def unpin(self, command: Said, minute: int) -> None:
-        self._take(command, minute=minute)
-
-    @rule(minutes=st.integers(1, 4))
-    def time_passes(self, minutes: int) -> None:
-        self._runner.run(self._both.pass_time(minutes))
-
-    @rule()
-    def restart(self) -> None:
-        self._runner.run(self._both.stop())
-        self._runner.run(self._both.start())
-
-    def _take(self, *said: Said, minute: int | None = None) -> None:
+    def _take(self, *said: Said, minute: int = 0) -> None:
+        self._runner.run(self._both.pass_time(SECONDS))
         self._runner.run(self._both.take(*said, minute=minute))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from db import positions
 from events.base import Command
 from events.commands import decode_command
+from events.replays import restored
 from tests.support.driver import Driver
 from workers.aside import Aside, put_aside
 from workers.aside_jobs import Job
@@ -37,7 +38,7 @@ class Asking:
     ) -> str:
         """Put a command aside; returns the cause by which its answer is known."""
         self.work.now += timedelta(seconds=1)
-        record = self.work.record("group-commands", {"command": command, **fields}, headers=headers)
+        record = restored(self.work.record("group-commands", {"command": command, **fields}, headers=headers))
         decoded = decode_command(record, now=self.work.now)
         async with self.work.pool.acquire() as connection, connection.transaction():
             place = (record.topic, record.partition)

@@ -40,14 +40,24 @@ class Ledger:
 
 
 def client_memberships(model: Model, versions: Mapping[str, int]) -> dict[str, tuple[int, dict[str, str]]]:
-    """By client the version and the source in each group; without those of whom a tombstone stands."""
-    found: dict[str, tuple[int, dict[str, str]]] = {}
-    for name, client in sorted(model.clients.items()):
-        groups = client.in_force()
-        is_deleted = client.registered_at is None and client.deleted_at is not None
-        if groups or (versions.get(name) and not is_deleted):
-            found[name] = (versions.get(name, 0), groups)
-    return found
+    """By client the version and the source in each group, of those that are in any.
+
+    Of another a record without groups says as much as none, but for `deleted`.
+    """
+    return {
+        name: (versions[name], groups)
+        for name, client in sorted(model.clients.items())
+        if (groups := client.in_force())
+    }
+
+
+def deleted(model: Model) -> set[str]:
+    """The clients of whom a tombstone stands: deleted, not registered anew, and in no group."""
+    return {
+        name
+        for name, client in model.clients.items()
+        if client.registered_at is None and client.deleted_at is not None and not client.in_force()
+    }
 
 
 def client_groups(model: Model) -> dict[str, dict[str, Any]]:

@@ -16,8 +16,8 @@ from tests.support.driver import COUNTRIES, START, Driver, driver
 from tests.support.model import Model
 from tests.support.model_decode import Raw
 from tests.support.model_net import Expected
-from tests.support.model_published import Ledger, client_groups, client_memberships
-from tests.support.strategies_wire import NOW, Said
+from tests.support.model_published import Ledger, client_groups, client_memberships, deleted
+from tests.support.strategies_wire import Said, from_now, on_the_wire
 from workers.pin_expiry import PinExpiry
 from workers.relay_messages import Message, changes_and_records, last_rows, snapshot
 from workers.rulesets import RuleSets
@@ -38,7 +38,7 @@ class SideBySide:
         self._exits = AsyncExitStack()
         self._position = 0
         self._offsets: dict[str, int] = {}
-        self._now = START + timedelta(minutes=NOW)
+        self._now = START
         self._memberships: dict[str, dict[str, Any]] = {}
         self._groups: dict[str, dict[str, Any]] = {}
         self._checked_answers = 0
@@ -63,12 +63,14 @@ class SideBySide:
         """The worker ends; what it has in memory is lost."""
         await self._exits.aclose()
 
-    async def take(self, *said: Said, minute: int | None = None) -> None:
-        """Some events as one batch, or one command, with this time as the records'."""
-        timestamp = None if minute is None else START + timedelta(minutes=minute)
+    async def take(self, *said: Said, minute: int = 0) -> None:
+        """Some events as one batch, or one command; the records' own time is so many minutes from now."""
+        timestamp = from_now(minute, self._now)
         by_topic: dict[str, list[Record]] = defaultdict(list)
         for topic, body in said:
-            by_topic[topic].append(self._driver.record(topic, body, timestamp=timestamp))
+            by_topic[topic].append(
+                self._driver.record(topic, on_the_wire(body, self._now), timestamp=timestamp)
+            )
         records = [record for of_topic in by_topic.values() for record in of_topic]
         outcome = await self._driver.handle(*records)
         assert not outcome.moved
@@ -77,9 +79,9 @@ class SideBySide:
             self.model.apply(Raw(*place, record.key, bytes(record.value or b"")))
         await self._compare()
 
-    async def pass_time(self, minutes: int) -> None:
+    async def pass_time(self, seconds: float) -> None:
         """The clock goes on, and pins expire."""
-        self._now = self._driver.now = self._now + timedelta(minutes=minutes)
+        self._now = self._driver.now = self._now + timedelta(seconds=seconds)
         while await self._expiry.step():
             pass
         self.model.set_clock(self._now)
@@ -140,9 +142,12 @@ class SideBySide:
         folded = {
             name: (value["version"], {group: one["source"] for group, one in value["groups"].items()})
             for name, value in self._memberships.items()
-            if value["version"] or value["groups"]
         }
-        assert folded == client_memberships(model, self._ledger.versions)
+        groupless = {name: version for name, (version, groups) in folded.items() if not groups}
+        assert groupless == {name: versions.get(name, 0) for name in groupless}
+        assert not groupless.keys() & deleted(model)
+        in_groups = {name: one for name, one in folded.items() if name not in groupless}
+        assert in_groups == client_memberships(model, self._ledger.versions)
 
     def _groups_agree(self) -> None:
         shown = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.model_published import Ledger, client_group, client_groups, client_memberships
+from tests.support.model_published import Ledger, client_group, client_groups, client_memberships, deleted
 from tests.support.model_story import DE, Story
 
 ON: dict[str, Any] = {"upon_registration": True, "exclude": True}
@@ -185,6 +185,7 @@ def test_client_memberships_has_a_version_for_each_change_and_ends_with_the_clie
     story.delete(5)
     assert [one.change for one in ledger.close()[0]] == ["left"]
     assert client_memberships(story.model, ledger.versions) == {}
+    assert deleted(story.model) == {"c"}
 
 
 def test_a_command_ahead_of_the_clock_is_rejected_and_no_dead_letter() -> None:

@@ -176,6 +176,20 @@ def test_members_changes_and_runs() -> None:
     ]
 
 
+def test_a_run_that_waits_for_an_operator_says_for_whom() -> None:
+    fields = {
+        "state": "held",
+        "held": {"vip": {"to_leave": 1200, "members": 5000, "sample": ["1", "2"]}},
+        "dropped": {"trial": "it was deleted"},
+        "skipped": {"pinned": 3},
+    }
+    said = shown(run_card(AssignmentRun.model_validate({**EXAMPLES["assignment-runs"], **fields})))
+    lines = [" ".join(line.split()) for line in said.splitlines()]
+    assert "held in vip 1,200 of 5,000: 1, 2, ..." in lines
+    assert "dropped trial it was deleted" in lines
+    assert "skipped, pinned 3" in lines
+
+
 def test_nothing_that_strangers_typed_steers_the_terminal() -> None:
     assert text("a\x1b[31mb\u202ec\r\n").plain == "a\\x1b[31mb\\u202ec\\r\\n"
     assert text("Zoë, 東京 [bold]").plain == "Zoë, 東京 [bold]"

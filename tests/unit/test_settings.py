@@ -77,7 +77,7 @@ def test_what_goes_together(monkeypatch: pytest.MonkeyPatch) -> None:
         given(monkeypatch, KAFKA_SECURITY_PROTOCOL="sasl_ssl", LANES="20")
     (sentence,) = raised.value.sentences
     assert "KAFKA_SECURITY_PROTOCOL=SASL_SSL needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD" in sentence
-    assert "DATABASE_POOL_SIZE=6 is too small: 20 lanes (LANES) need 22" in sentence
+    assert "DATABASE_POOL_SIZE=8 is too small: 20 lanes (LANES) need 24" in sentence
 
 
 def test_sasl_over_tls_for_all_clients(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,7 +86,8 @@ CREATE FUNCTION read_clients(
     after text, last text, group_ids text[], with_parameters boolean, with_payers boolean, with_verifications boolean
 ) RETURNS TABLE (
     client_id text, country text, looked_up boolean, geoip_country text, provider_id text, authorization_method text,
-    request_parameters jsonb, payers int, verifications int, by_rule text, by_hand text, pinned boolean
+    request_parameters jsonb, payers int, verifications int, by_rule text, by_hand text, pinned boolean,
+    has_failed_lookup boolean
 ) LANGUAGE sql STABLE
 SET enable_mergejoin = on
 SET enable_nestloop = off
@@ -97,7 +98,7 @@ SET enable_bitmapscan = off
 AS $$
     SELECT c.client_id::text, c.country, c.geoip_build IS NOT NULL, c.geoip_country, c.provider_id,
            c.authorization_method, CASE WHEN with_parameters THEN c.request_parameters END, p.kinds, v.methods,
-           m.by_rule, m.by_hand, n.client_id IS NOT NULL
+           m.by_rule, m.by_hand, n.client_id IS NOT NULL, c.ip IS NOT NULL AND c.geoip_build IS NULL
     FROM clients AS c
     LEFT JOIN (
         SELECT client_id, bit_or(CASE status WHEN 'legal_entity' THEN 1 WHEN 'individual' THEN 2 ELSE 4 END

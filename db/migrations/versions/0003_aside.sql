@@ -4,7 +4,7 @@ CREATE SEQUENCE aside_turn AS bigint;
 CREATE TABLE aside_commands (
     aside_id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     turn          bigint NOT NULL DEFAULT nextval('aside_turn'),  -- the lowest comes next; each step sends to the end
-    command_id    text,                              -- the one that the command gives itself, if any
+    command_id    text,                              -- what names it, so that it is done once; NULL = its record
     topic         text NOT NULL,
     partition     int NOT NULL,
     kafka_offset  bigint NOT NULL,
