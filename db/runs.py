@@ -142,8 +142,10 @@ async def plan(connection: AnyConnection) -> str | None:
             await _runs.add_chunks_of_run(connection, run_id=run_id, undone=undone, size=CHUNK)
         case "owed":
             await _runs.add_chunks_of_owed(connection, run_id=run_id, size=CHUNK)
-        case _:
-            await _runs.add_chunks_of_everybody(connection, run_id=run_id, size=RANGE)
+        case kind:
+            # A check reads a range at once, and locks few of it; where addresses changed, all may be locked.
+            size = CHUNK if kind == "geoip" else RANGE
+            await _runs.add_chunks_of_everybody(connection, run_id=run_id, size=size)
     await _runs.planned(connection, run_id=run_id)
     return run_id
 

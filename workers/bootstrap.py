@@ -154,6 +154,7 @@ def _intake(
     def can_look_up() -> bool:
         return geoip.build is not None
 
+    pace = Pace(lanes, settings.run_pace)
     runner = Runner(
         pool,
         rulesets,
@@ -161,7 +162,7 @@ def _intake(
         can_look_up=can_look_up,
         clock=utc_now,
         committed=announcer.appended,
-        pace=Pace(lanes, settings.run_pace),
+        pace=pace,
     )
     expiry = PinExpiry(pool, rulesets, clock=utc_now, committed=announcer.appended)
     scheduler = Scheduler(

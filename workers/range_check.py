@@ -28,7 +28,7 @@ class RangeCheck:
         bits = (rules.bit(group) for group in groups)
         self._rules = RuleSet.compile(rules.groups[bit] for bit in bits if bit is not None)
         self._mask = lru_cache(_MEMBERS_KEPT)(self._mask_of)
-        self._reads_geoip = bool(self._rules.readers([attributes.GEOIP_COUNTRY]))
+        self._owes = bool(self._rules.readers([attributes.GEOIP_COUNTRY]))
         self.reads = Reads(
             parameters=self._rules.reads_parameters,
             payers=bool(self._rules.readers([attributes.PAYERS])),
@@ -36,7 +36,10 @@ class RangeCheck:
         )
 
     async def concerned(self, seen: Sequence[Seen]) -> list[str]:
-        """The ids of those who would join or leave, are pinned, or are owed a check. Gives way to others."""
+        """The ids of those who would join or leave, are pinned, or of whom something is owed.
+
+        Gives way to others now and then.
+        """
         found: list[str] = []
         for start in range(0, len(seen), AT_A_TIME):
             found += (each.client_id for each in seen[start : start + AT_A_TIME] if self._changes(each))
@@ -44,7 +47,7 @@ class RangeCheck:
         return found
 
     def _changes(self, seen: Seen) -> bool:
-        if seen.pinned or (seen.has_failed_lookup and self._reads_geoip):
+        if seen.pinned or (self._owes and seen.has_failed_lookup):
             return True
         manual = self._mask(seen.by_hand) if seen.by_hand else 0
         members = self._mask(seen.by_rule) | manual if seen.by_rule else manual
