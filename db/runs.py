@@ -18,6 +18,10 @@ CHUNK: Final = 500
 """Clients in a chunk: a transaction of tens of milliseconds, so that events pass between."""
 
 
+class RunOverError(Exception):
+    """The run of a chunk ended while the chunk was under way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A run as it is."""
@@ -160,6 +164,7 @@ async def count(connection: AnyConnection, run_id: str, came: Came) -> bool:
     """Add what a chunk came to; answers whether it was the last one of a run that is going.
 
     Waits for other chunks of the run that are at this step, and holds the run until the transaction ends.
+    Raises RunOverError where it ended meanwhile: roll back, for what was told of its end counts.
     """
     row = await _runs.count(
         connection,

@@ -1,9 +1,13 @@
 """Checks of all clients, held leaves and undoing, on a real database (mission T4, A1-A3, B4)."""
 
+from __future__ import annotations
+
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
 from tests.support.driver import HELD_FOR, Driver, condition, driver
@@ -276,3 +280,36 @@ async def test_a_long_run_goes_in_chunks_and_cancelling_keeps_what_is_done(work:
     assert (run["state"], run["total"], run["checked"], run["joined"]) == ("cancelled", 1_100, 500, 500)
     run = await check(work, "de")
     assert (run["checked"], run["joined"]) == (1_101, 601)
+
+
+async def test_a_chunk_that_is_under_way_when_its_run_is_cancelled_does_nothing(
+    work: Driver, database_url: str
+) -> None:
+    await register(work, "DE", "1")
+    await put(work, "de", DE)
+    answer = await work.command("start-check", group="de")
+    assert await work.runner.step()  # the plan
+    other = await asyncpg.connect(database_url)
+    try:
+        async with other.transaction():
+            await other.execute("SELECT FROM clients WHERE client_id = '1' FOR UPDATE")
+            chunk = asyncio.create_task(work.runner.step())
+            await waits_for_a_lock(other)
+            await work.command("cancel-run", run_id=answer["run_id"])
+        assert await chunk
+    finally:
+        await other.close()
+    assert await work.run_all() == 0
+    run = await told(work, answer["run_id"])
+    assert (run["state"], run["checked"], run["joined"]) == ("cancelled", 0, 0)
+    assert await members(work, "de") == []
+
+
+async def waits_for_a_lock(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Until somebody waits for another in this database."""
+    query = (
+        "SELECT true FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    async with asyncio.timeout(20):
+        while not await connection.fetchval(query):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
