@@ -183,6 +183,20 @@ async def test_a_group_whose_conditions_change_drops_out(work: Driver) -> None:
     assert await members(work, "de") == []
 
 
+async def test_new_conditions_leave_runs_that_do_not_read_them_alone(work: Driver) -> None:
+    await put(work, "de", DE, exclude=True)
+    await register(work, "DE", "1")
+    done = await check(work, "de")
+    undo = await work.command("undo-run", run_id=done["run_id"])
+    many = [f"m{number:04}" for number in range(1_001)]
+    added = await work.command("add-members", group="de", clients=many)
+    await put(work, "de", condition("country", value="FR"), exclude=True)
+    await work.run_all()
+    for run_id in (undo["run_id"], added["run_id"]):
+        assert (await told(work, run_id))["state"] == "done"
+    assert await members(work, "de") == many
+
+
 async def test_a_group_that_is_deleted_drops_out_of_a_held_run(work: Driver) -> None:
     await put(work, "de", DE, exclude=True, hold_leaves_over={"percent": 0, "count": 0})
     await register(work, "DE", "1")
