@@ -242,3 +242,9 @@ records: Final = st.one_of(
     *[client_events] * 3, deletions, other_events, *[by_hand] * 2, *[pin] * 3, unpin, change_group, put_group
 )
 """Any but the deletion of a group, mostly events of clients."""
+
+# ---- runs
+start_check: Final = _command("start-check", {"group": groups})
+RUN_COMMANDS: Final = ("approve-run", "approve-run", "cancel-run", "undo-run", "undo-run")
+about_runs: Final = st.tuples(st.sampled_from(RUN_COMMANDS), st.integers(0, 3))
+"""A command, and about which run: so many from the newest."""
