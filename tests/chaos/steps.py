@@ -1,8 +1,9 @@
 """The transactions of runs, folded into the model in the order of the log.
 
-A check reads its clients without locking them, so that an event may pass between the reading and the place in the log. For whom
-it does something it locks, and that is held to the model as it is at that place. Whom it passes by must be somebody
-for whom it had nothing to do, unless something happened to that client since the run was planned.
+A check reads its clients without locking them, so that an event may pass between the reading and the place
+in the log. For whom it does something it locks, and that is held to the model as it is at that place. Whom it
+passes by must be somebody for whom it had nothing to do, unless something happened to that client since the
+run was planned.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.support.model_runs import CHECKS, ModelRun
@@ -114,7 +115,9 @@ class Steps:
     def _do(self, chunk: Row, notes: Sequence[Note], history: Sequence[Row]) -> None:
         run = self._model.runs.find(chunk["run_id"])
         if chunk["number"] not in self._open[run.id] or run.state != "running":
-            raise StepError(f"chunk {chunk['number']} is done, but the run has {self._open[run.id]} to do: {run}")
+            raise StepError(
+                f"chunk {chunk['number']} is done, but the run has {self._open[run.id]} to do: {run}"
+            )
         self._open[run.id].discard(chunk["number"])
         now = max((row["changed_at"] for row in history), default=NEVER)
         clients = chunk["client_ids"]
@@ -142,7 +145,8 @@ class Steps:
         return list(found)
 
 
-NEVER: Final = datetime.min
+NEVER: Final = datetime.min.replace(tzinfo=UTC)
+"""Where nothing is put back, nobody asks when."""
 
 
 def _effects(run: ModelRun, notes: Sequence[Note], history: Sequence[Row]) -> Effects:

@@ -77,6 +77,15 @@ async def runs(database_url: str) -> list[Row]:
         await connection.close()
 
 
+async def groups(database_url: str) -> list[str]:
+    """The groups that there are."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        return [row["group_id"] for row in await connection.fetch(QUERIES["groups"])]
+    finally:
+        await connection.close()
+
+
 async def last_seq(database_url: str) -> int:
     """The last row of the log that has to go out."""
     connection = await asyncpg.connect(database_url)

@@ -1,7 +1,7 @@
-"""Sees what runs do to their tables, in the order of the log: for the oracle, by triggers that only chaos has.
+"""Sees what runs do to their tables, in the order of the log: by triggers, which only the chaos runs have.
 
-Each row that a transaction writes of a run is noted as the transaction commits, with the next number of the log, which is
-held from there on: as everything in the log, the notes stand in the order of the commits.
+Each row that a transaction writes of a run is noted as the transaction commits, with the next number of the
+log, which is held from there on: as everything in the log, the notes stand in the order of the commits.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ WATCHED: Final = {
 }
 _NOTES: Final = f"""
 CREATE TABLE chaos_notes (
-    seq bigint PRIMARY KEY, batch text NOT NULL, source text NOT NULL, operation text NOT NULL, was jsonb, now jsonb
+    seq bigint PRIMARY KEY, batch text NOT NULL,
+    source text NOT NULL, operation text NOT NULL, was jsonb, now jsonb
 );
 CREATE FUNCTION chaos_note() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock({locks.NAMESPACE}, {locks.LOG});
     INSERT INTO chaos_notes
-    VALUES (nextval('log_seq'), pg_current_xact_id()::xid::text, TG_TABLE_NAME, TG_OP, to_jsonb(OLD), to_jsonb(NEW));
+    VALUES (nextval('log_seq'), pg_current_xact_id()::xid::text,
+            TG_TABLE_NAME, TG_OP, to_jsonb(OLD), to_jsonb(NEW));
     RETURN NULL;
 END $$;
 """

@@ -1,6 +1,7 @@
-"""Checks of all clients while events and commands come in between their steps: the plain model says what comes of it.
+"""Checks of all clients while events and commands come in between: the plain model says what comes of it.
 
-Groups with every combination of *exclude* (A2), *keep manual* (A3) and a threshold; clients by rule, by hand and pinned.
+Groups have every combination of *exclude* (A2) and *keep manual* (A3), with and without a threshold; clients
+are in them by rule, by hand and pinned.
 STATE_MACHINE_EXAMPLES in the environment gives another number of examples, drawn anew at each run.
 """
 
@@ -58,7 +59,7 @@ def _event(topic: str, time: str, **fields: Any) -> st.SearchStrategy[Said]:
 
 @st.composite
 def groups(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """A group for each combination of A2 and A3, which events check or do not; two are checked by the clock."""
+    """One for each combination of A2 and A3, which events check or do not; two are checked by the clock."""
     made = []
     for number, (exclude, keep_manual) in enumerate(OPTIONS):
         auto = {
@@ -107,7 +108,7 @@ _steps: Final = st.one_of(
 def test_a_run_comes_to_what_the_model_says_whatever_comes_in_between(
     new_database: Callable[[], AbstractContextManager[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Two clients a chunk: a run of six is looked at in three steps, and what comes in between is ahead or behind.
+    # Two clients a chunk: a run takes six in three steps, and what comes in between is ahead of it or behind.
     for module in ("db.runs", "db.leaves"):
         monkeypatch.setattr(f"{module}.CHUNK", 2)
 
@@ -137,8 +138,8 @@ async def _told(
     await both.start()
     try:
         for client, country in zip(CLIENTS, countries, strict=True):
-            said = {"client_id": client, "registered_at": 0, "country": country}
-            await both.take(("client-registered", said))
+            body = {"client_id": client, "registered_at": 0, "country": country}
+            await both.take(("client-registered", body))
         for group in groups:
             await both.take(("group-commands", {"command": "put-group", **group}))
         for said in before:
@@ -165,13 +166,13 @@ async def _step(both: SideBySide, step: Any) -> None:
         case "restart":
             await both.stop()
             await both.start()
-        case (command, int(age)):
+        case (str(command), int(age)):
             run_ids = list(reversed(both.model.runs.all))
             if age < len(run_ids):
                 await both.take(("group-commands", {"command": command, "run_id": run_ids[age]}))
-        case (topic, said):
+        case (str(topic), dict(body)):
             await both.pass_time(1)
-            await both.take((topic, said))
+            await both.take((topic, body))
 
 
 async def _each_group_once_more(both: SideBySide, groups: Sequence[dict[str, Any]]) -> None:
