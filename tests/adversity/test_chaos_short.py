@@ -23,7 +23,7 @@ from tests.support.model_decode import Raw
 
 pytestmark = pytest.mark.timeout(300)  # the run itself takes less than a minute on an idle machine
 
-OPTIONS = Options(kills=4, seed=7, clients=120, events=1200)
+OPTIONS = Options(kills=4, seed=4, clients=120, events=1200)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The operator who looks after runs: approves or cancels what is held or going, undoes some of the others.
+"""The operator who looks after runs: starts some, approves or cancels what is held, undoes what is over.
 
 Their ids are not known before, so that these commands are no part of the stream.
 """
@@ -11,12 +11,15 @@ from datetime import datetime
 from random import Random
 from typing import Any, Final
 
+from tests.chaos.operators import TOUCHED
 from tests.chaos.poison import dump
 from tests.chaos.stream import Planned
 from tests.support.model_runs import OVER
 
 Row = dict[str, Any]
-UNDONE: Final = 0.5
+STARTED: Final = 0.15
+"""Looks at which a check is started."""
+UNDONE: Final = 0.6
 """Of the runs that changed anything."""
 CANCELLED: Final = 0.15
 APPROVED: Final = 0.7
@@ -36,7 +39,10 @@ class Overseer:
 
     def look(self, runs: Sequence[Row]) -> list[Planned]:
         """What to command now."""
-        return [self._command(command, run) for run in runs if (command := self._decide(run)) is not None]
+        commands = [self._command(command, run) for run in runs if (command := self._decide(run)) is not None]
+        if self._rng.random() < STARTED:
+            commands.append(self.check(self._rng.choice(TOUCHED)))
+        return commands
 
     def check(self, group: str) -> Planned:
         """A check of all clients."""

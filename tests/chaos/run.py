@@ -38,7 +38,7 @@ OUTPUTS: Final = (
     "assignment-runs",
     *(f"{topic}.dlt" for topic in INPUTS),
 )
-LOOK_SECONDS: Final = 0.3
+LOOK_SECONDS: Final = 0.2
 """Between two looks at the runs."""
 PROGRESS_EVERY: Final = 5.0  # seconds
 

@@ -66,7 +66,7 @@ def groups(draw: st.DrawFn) -> list[dict[str, Any]]:
             "exclude": exclude,
             "keep_manual": keep_manual,
             "upon_registration": draw(st.booleans()),
-            "upon_change": draw(st.booleans()),
+            "upon_change": draw(st.sampled_from((False, False, True))),
             "hold_leaves_over": draw(st.sampled_from(THRESHOLDS)),
             **(EVERY_MINUTE if number % 2 else {}),
         }
@@ -137,21 +137,40 @@ async def _told(
 ) -> None:
     await both.start()
     try:
-        for client, country in zip(CLIENTS, countries, strict=True):
-            body = {"client_id": client, "registered_at": 0, "country": country}
+        for client in CLIENTS:
+            body = {"client_id": client, "registered_at": 0, "country": "DE"}
             await both.take(("client-registered", body))
         for group in groups:
             await both.take(("group-commands", {"command": "put-group", **group}))
+        await _start_all(both, groups)
+        await both.run_all()  # now those who match are in by rule
         for said in before:
             await both.take(said)
-        for group in groups:
-            await both.take(("group-commands", {"command": "start-check", "group": group["group"]}))
+        await both.pass_time(60)
+        for client, country in zip(CLIENTS, countries, strict=True):
+            body = {"client_id": client, "changed_at": 0, "country": country}
+            await both.take(("client-changed", body))
+        await _start_all(both, groups)
         for step in steps:
             await _step(both, step)
         await both.run_all()
+        await _undo_all(both)
         await _each_group_once_more(both, groups)
     finally:
         await both.stop()
+
+
+async def _start_all(both: SideBySide, groups: Sequence[dict[str, Any]]) -> None:
+    for group in groups:
+        await both.take(("group-commands", {"command": "start-check", "group": group["group"]}))
+
+
+async def _undo_all(both: SideBySide) -> None:
+    """The newest first."""
+    for run in reversed(list(both.model.runs.all.values())):
+        if run.changes:
+            await both.take(("group-commands", {"command": "undo-run", "run_id": run.id}))
+            await both.run_all()
 
 
 async def _step(both: SideBySide, step: Any) -> None:
