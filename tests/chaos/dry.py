@@ -90,15 +90,26 @@ class DryRun:
         self._now = datetime(2026, 1, 1, tzinfo=UTC)
         self._ending = False
         rulesets = RuleSets()
+
+        def look_up(ip: str) -> tuple[str | None, int | None]:
+            return country_of(ip), 1
+
         self._handler = BatchHandler(
             pool,
             rulesets,
             CommandHandler(rulesets, max_ahead=timedelta(minutes=5)),
-            lambda ip: (country_of(ip), 1),
+            look_up,
             settings=HandlerSettings(trace_inputs=True),
             clock=self._clock,
         )
-        self._runner = Runner(pool, rulesets, clock=self._clock, committed=_nobody_waits)
+        self._runner = Runner(
+            pool,
+            rulesets,
+            look_up,
+            can_look_up=lambda: True,
+            clock=self._clock,
+            committed=_nobody_waits,
+        )
         self._scheduler = Scheduler(
             pool, clock=self._clock, committed=_nobody_waits, held_for=timedelta(minutes=20)
         )

@@ -72,12 +72,16 @@ class Steps:
                 self._begin(note.now)
             elif note.now["planned"] and run_id not in self._planned and run_id in self._model.runs.all:
                 self._plan(note.now, notes)
+        added = [note for note in notes if (note.source, note.operation) == ("run_chunks", "INSERT")]
+        left = {(note.now["run_id"], note.now["number"]): note.now for note in added}
         for note in done:
             if note.was["run_id"] in told:  # else it is what was left of a run that is over
-                self._do(note.was, notes, history)
-        for note in notes:
-            if (note.source, note.operation) == ("run_chunks", "INSERT"):
-                self._open[note.now["run_id"]].add(note.now["number"])
+                rest = left.get((note.was["run_id"], note.was["number"]))
+                self._do(note.was if rest is None else _without(note.was, rest), notes, history)
+                if rest is None and not self._open[note.was["run_id"]]:
+                    self._model.runs.come_through(note.was["run_id"])
+        for run_id, number in left:
+            self._open[run_id].add(number)
 
     def compare(self, notes: Sequence[Note]) -> None:
         """After the transaction the runs stand as the model has them. Raises StepError."""
@@ -125,8 +129,6 @@ class Steps:
             clients = self._passed(run, chunk, _effects(run, notes, history))
         self._model.runs.go_on(run.id, clients, now)
         run.checked += chunk["clients"]
-        if not self._open[run.id]:
-            self._model.runs.come_through(run.id)
 
     def _passed(self, run: ModelRun, chunk: Row, found: Effects) -> list[str]:
         for client_id, effects in found.items():
@@ -143,6 +145,11 @@ class Steps:
                 if wanted:
                     raise StepError(f"{run.id} passes {client_id!r} by, the model does {wanted}: {run}")
         return list(found)
+
+
+def _without(chunk: Row, rest: Row) -> Row:
+    """What was done of a chunk of which the rest was put back."""
+    return {**chunk, "last_id": rest["after_id"], "clients": chunk["clients"] - rest["clients"]}
 
 
 NEVER: Final = datetime.min.replace(tzinfo=UTC)

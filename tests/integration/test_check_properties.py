@@ -111,6 +111,7 @@ def test_a_run_comes_to_what_the_model_says_whatever_comes_in_between(
     # Two clients a chunk: a run takes six in three steps, and what comes in between is ahead of it or behind.
     for module in ("db.runs", "db.leaves"):
         monkeypatch.setattr(f"{module}.CHUNK", 2)
+    monkeypatch.setattr("db.runs.RANGE", 4)
 
     @PROFILE
     @given(

@@ -110,6 +110,7 @@ def test_the_worker_does_what_the_model_does(
     # Each client is a step of a run of its own, so that others come in between.
     for module in ("db.runs", "db.leaves"):
         monkeypatch.setattr(f"{module}.CHUNK", 1)
+    monkeypatch.setattr("db.runs.RANGE", 2)
 
     class Here(Machine):
         pass

@@ -28,7 +28,14 @@ async def run_until_killed(database_url: str, crash_at: str) -> int:
 
 async def _main(database_url: str) -> None:
     pool = await pools.create(database_url)
-    runner = Runner(pool, RuleSets(), clock=lambda: datetime.now(UTC), committed=_nobody_waits)
+    runner = Runner(
+        pool,
+        RuleSets(),
+        lambda _: (None, None),
+        can_look_up=lambda: False,
+        clock=lambda: datetime.now(UTC),
+        committed=_nobody_waits,
+    )
     while await runner.step():
         pass
     await pool.close()

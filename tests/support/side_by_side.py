@@ -96,14 +96,19 @@ class SideBySide:
             return False
         for run_id in unplanned - await self._unplanned():
             self.model.runs.plan(run_id)
-        gone = before.keys() - (await self._chunks()).keys()
-        for run_id, number in gone:
-            client_ids, after, last, counted = before[run_id, number]
+        chunks = await self._chunks()
+        for (run_id, number), chunk in before.items():
+            rest = chunks.get((run_id, number))
+            if rest == chunk:
+                continue
+            client_ids, after, last, counted = chunk
+            if rest is not None:  # put back: what is left of a range
+                last, counted = rest[1], counted - rest[3]
             if client_ids is None:
                 client_ids = [one for one in self.model.clients if after < one <= last]
             self.model.runs.go_on(run_id, client_ids, self._now)
             self.model.runs.find(run_id).checked += counted
-            if not any(run == run_id for run, _ in before.keys() - gone):
+            if not any(run == run_id for run, _ in before.keys() & chunks.keys()):
                 self.model.runs.come_through(run_id)
         await self._compare()
         return True
