@@ -18,15 +18,24 @@ def contradictory(clauses: Sequence[Clause], possibilities: Possibilities) -> li
     """
     if _may_be_met(clauses, possibilities):
         return []
-    needed = list(range(len(clauses)))
+    needed: list[int] = []
+    among = list(range(len(clauses)))
     try:
-        for each in range(len(clauses)):
-            rest = [place for place in needed if place != each]
-            if not _may_be_met([clauses[place] for place in rest], possibilities):
-                needed = rest
+        while among and _may_be_met([clauses[each] for each in needed], possibilities):
+            # The shortest beginning that cannot be met with those found so far: its last one is needed.
+            possible, impossible = 0, len(among)
+            while impossible - possible > 1:
+                middle = (possible + impossible) // 2
+                tried = [*needed, *among[:middle]]
+                if _may_be_met([clauses[each] for each in tried], possibilities):
+                    possible = middle
+                else:
+                    impossible = middle
+            needed.append(among[impossible - 1])
+            among = among[: impossible - 1]
     except GaveUp:
-        pass
-    return needed
+        return sorted([*needed, *among])
+    return sorted(needed)
 
 
 class _Node(NamedTuple):
@@ -53,6 +62,7 @@ def _may_be_met(clauses: Sequence[Clause], possibilities: Possibilities) -> bool
 def _without_easy(clauses: Sequence[Clause], possibilities: Possibilities) -> Sequence[Clause]:
     """The condition groups, but those with a condition that can be met whatever the others ask for."""
     while True:
+        possibilities.budget.spend(sum(map(len, clauses)))
         readers = Counter(
             attribute
             for clause in clauses

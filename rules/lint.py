@@ -17,7 +17,7 @@ from rules.problems import Problem
 from rules.redundancy import alternatives, always_met, condition_groups, never_met
 
 MAX_FINDINGS: Final = 50
-MAX_QUESTIONS: Final = 20_000
+MAX_QUESTIONS: Final = 10_000
 """What each kind of finding may cost: some 20 ms, as nobody can evaluate rules while they are saved."""
 
 _COUNTRIES: Final = (ConditionType.COUNTRY, ConditionType.GEOIP_COUNTRY)
@@ -27,7 +27,7 @@ def lint(rules: GroupRules, *, periodic: bool) -> list[Problem]:
     """What to warn of in a group whose conditions have no problems: at most 50 findings, then how many more.
 
     `periodic`: whether the group is checked on a schedule. Takes tenths of a millisecond for a usual group,
-    some 0.1 s for the largest.
+    some 0.2 s for the largest.
     """
     found = [
         *_of_logic(rules.conditions),

@@ -82,29 +82,34 @@ def _plain_number(text: str) -> str:
 
 def _alternatives(clause: Iterable[_Spelling]) -> frozenset[_Spelling]:
     """One condition group: what lists of one fact say together is one list."""
-    lists: dict[tuple[object, ...], _Spelling] = {}
+    lists: dict[tuple[object, ...], list[_Spelling]] = {}
     others: set[_Spelling] = set()
     for each in clause:
-        before = lists.get(each.fact)
-        if each.comparison is Comparison.ONE_OF:
-            lists[each.fact] = each if before is None else before._replace(values=before.values | each.values)
-        elif each.comparison is Comparison.NONE_OF and each.type not in _OF_SEVERAL:
-            lists[each.fact] = each if before is None else before._replace(values=before.values & each.values)
+        either = each.comparison is Comparison.NONE_OF and each.type not in _OF_SEVERAL
+        if each.comparison is Comparison.ONE_OF or either:
+            lists.setdefault(each.fact, []).append(each)
         else:
             others.add(each)
-    return frozenset([*lists.values(), *others])
+    return frozenset([*map(_any_of, lists.values()), *others])
+
+
+def _any_of(lists: Sequence[_Spelling]) -> _Spelling:
+    first, values = lists[0], [each.values for each in lists]
+    of_all = first.comparison is Comparison.ONE_OF
+    return first._replace(values=frozenset.union(*values) if of_all else frozenset.intersection(*values))
 
 
 def _required(clauses: Iterable[frozenset[_Spelling]]) -> list[list[list[object]]]:
     """All condition groups, sorted; those that only list what one fact must not be, as one list."""
-    left_out: dict[tuple[object, ...], _Spelling] = {}
-    others: set[frozenset[_Spelling]] = set()
+    left_out: dict[tuple[object, ...], list[_Spelling]] = {}
+    normal: set[frozenset[_Spelling]] = set()
     for clause in clauses:
         first = next(iter(clause))
-        if len(clause) > 1 or first.comparison is not Comparison.NONE_OF:
-            others.add(clause)
-            continue
-        before = left_out.get(first.fact, first)
-        left_out[first.fact] = before._replace(values=before.values | first.values)
-    others.update(frozenset([each]) for each in left_out.values())
-    return sorted(sorted(each.as_json for each in clause) for clause in others)
+        if len(clause) == 1 and first.comparison is Comparison.NONE_OF:
+            left_out.setdefault(first.fact, []).append(first)
+        else:
+            normal.add(clause)
+    for lists in left_out.values():
+        values = frozenset.union(*(each.values for each in lists))
+        normal.add(frozenset([lists[0]._replace(values=values)]))
+    return sorted(sorted(each.as_json for each in clause) for clause in normal)

@@ -28,6 +28,6 @@ def lint_of(group: Group) -> list[Problem]:
 
 
 def _same_conditions(others: Sequence[str]) -> Problem:
-    named = ", ".join([*others[:_SHOWN], *(["..."] if len(others) > _SHOWN else [])])
+    named = ", ".join(others[:_SHOWN]) + (" and others" if len(others) > _SHOWN else "")
     message = f"Keep one group, or tell them apart: the conditions are the same as those of {named}."
     return Problem("same_conditions", "conditions", message)
