@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from db.connections import AnyConnection
 from db.log import Outgoing
 from events.record import FieldProblem
+from workers.answers import AnyProblem
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Step:
     progress: dict[str, Any] | None = None
     """What the next step is called with."""
     result: BaseModel | dict[str, Any] | None = None
-    warnings: Sequence[FieldProblem] = ()
+    warnings: Sequence[AnyProblem] = ()
     errors: Sequence[FieldProblem] = ()
 
 

@@ -16,6 +16,7 @@ from events.wire import traceparent
 from rules.problems import problems_of
 from workers.answers import AnyProblem, Done, Given, Rejected
 from workers.group_records import definition_of, group_of, group_record, group_tombstone, wire_of
+from workers.group_warnings import warnings_of
 from workers.membership_changes import AT_ONCE, cause_of, refuse_unknown
 from workers.membership_tasks import Deed, MembershipTask
 from workers.offers import unavailable
@@ -70,6 +71,7 @@ async def _replace(
     if command.if_version is not None and command.if_version != (version if present else 0):
         says = f"its version is {version}" if present else "there is no such group (version 0)"
         raise Rejected(FieldProblem("version_conflict", "if_version", f"{says}, not {command.if_version}"))
+    warnings += await warnings_of(connection, group)
     if present is not None and wire_of(present.group) == wire_of(group):
         return Done({"version": version, "changed": False}, warnings)
     stored = StoredGroup(group, version + 1, now, command.actor)
