@@ -43,3 +43,17 @@ async def read(connection: AnyConnection, after_id: str, last_id: str, groups: S
     """The registered clients whose id is beyond `after_id` and up to `last_id`. Locks nothing."""
     rows = _sweeps.read_clients(connection, after_id=after_id, last_id=last_id, groups=list(groups))
     return [Seen(*row) async for row in rows]
+
+
+async def read_next(
+    connection: AnyConnection, after_id: str, limit: int, groups: Sequence[str]
+) -> list[Seen]:
+    """The next `limit` registered clients whose id is beyond `after_id`, by id. Locks nothing."""
+    rows = _sweeps.read_next_clients(connection, after_id=after_id, row_limit=limit, groups=list(groups))
+    return [Seen(*row) async for row in rows]
+
+
+async def count(connection: AnyConnection) -> int:
+    """How many clients are registered. Takes about a tenth of a second for each million."""
+    registered: int = await _sweeps.count_clients(connection)
+    return registered

@@ -26,7 +26,7 @@ from workers.work import Work
 
 if TYPE_CHECKING:
     from db.connections import AnyConnection
-    from rules.ruleset import RuleSet
+    from rules.ruleset import RuleSet, Verdicts
 
 LEAVES_FROM: Final = 1_000_000_000
 """Chunks of leaves are numbered from here, behind those of the pass."""
@@ -87,7 +87,9 @@ async def _check_range(
     concerned = [
         each.client_id
         for each in seen
-        if each.pinned or any(_change(each, checked, rules)) or (reads_geoip and each.has_failed_lookup)
+        if each.pinned
+        or any(change_of(each, rules.evaluate(facts_seen(each)), checked, rules))
+        or (reads_geoip and each.has_failed_lookup)
     ]
     if not concerned:
         return Piece()
@@ -115,7 +117,8 @@ async def _let_leave(
     return Piece(work.net(), to_leave=-forgotten)
 
 
-def _change(seen: Seen, checked: int, rules: RuleSet) -> Change:
+def change_of(seen: Seen, verdicts: Verdicts, checked: int, rules: RuleSet) -> Change:
+    """What a check would change for a client, were it not for pins."""
     members = manual = 0
     for group in seen.by_rule or ():
         bit = rules.bit(group)
@@ -126,7 +129,6 @@ def _change(seen: Seen, checked: int, rules: RuleSet) -> Change:
         if bit is not None:
             members |= 1 << bit
             manual |= 1 << bit
-    verdicts = rules.evaluate(facts_seen(seen))
     return check(rules, verdicts, checked=checked, members=members, manual=manual, may_leave=True)
 
 
