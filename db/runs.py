@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from db import locks
 from db.queries import load
+from db.sweeps import RANGE
 
 if TYPE_CHECKING:
     from db.connections import AnyConnection
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _runs: Final = load("runs")
 
 CHUNK: Final = 500
-"""Clients in a chunk: a transaction of tens of milliseconds, so that events pass between."""
+"""Clients locked and written in one transaction: tens of milliseconds, so that events pass between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +142,10 @@ async def plan(connection: AnyConnection) -> str | None:
             await _runs.add_chunks_of_run(connection, run_id=run_id, undone=undone, size=CHUNK)
         case "owed":
             await _runs.add_chunks_of_owed(connection, run_id=run_id, size=CHUNK)
-        case _:
-            await _runs.add_chunks_of_everybody(connection, run_id=run_id, size=CHUNK)
+        case kind:
+            # A check reads a range at once, and locks few of it; where addresses changed, all may be locked.
+            size = CHUNK if kind == "geoip" else RANGE
+            await _runs.add_chunks_of_everybody(connection, run_id=run_id, size=size)
     await _runs.planned(connection, run_id=run_id)
     return run_id
 
@@ -151,6 +154,18 @@ async def claim(connection: AnyConnection, kinds: Collection[str]) -> Chunk | No
     """Take a chunk of such runs, in turn over the runs. If the transaction fails, it is free again."""
     row = await _runs.claim(connection, kinds=list(kinds))
     return None if row is None else Chunk(*row)
+
+
+async def put_back(connection: AnyConnection, chunk: Chunk, *, after_id: str, clients: int) -> None:
+    """Leave what is beyond an id of a chunk that was claimed, for another time."""
+    await _runs.put_back(
+        connection,
+        run_id=chunk.run_id,
+        number=chunk.number,
+        after_id=after_id,
+        last_id=chunk.last_id,
+        clients=clients,
+    )
 
 
 async def order(connection: AnyConnection, run_id: str) -> Order:

@@ -32,6 +32,7 @@ from workers.handlers import BatchHandler, HandlerSettings, utc_now
 from workers.health import Check
 from workers.intake import Intake
 from workers.lanes import Lane
+from workers.pace import Pace
 from workers.pin_expiry import PinExpiry
 from workers.preview_job import PreviewJob
 from workers.reader import Reader
@@ -137,9 +138,11 @@ def _intake(
         clock=utc_now,
         committed=announcer.appended,
     )
+    lanes = [Lane(app, index) for index in range(settings.lanes)]
+    pace = Pace(lanes, settings.run_pace)
     previews = Aside(
         snapshots,
-        readings={Preview: PreviewJob(pool, clock=utc_now, committed=announcer.appended)},
+        readings={Preview: PreviewJob(pool, clock=utc_now, committed=announcer.appended, pace=pace)},
         deeds={},
         long=True,
         clock=utc_now,
@@ -168,7 +171,7 @@ def _intake(
             session_timeout=settings.session_timeout,
         ),
         pool=pool,
-        lanes=[Lane(app, index) for index in range(settings.lanes)],
+        lanes=lanes,
         backpressure=Backpressure(pool, settings.max_relay_backlog),
         batch_records=settings.batch_records,
         revoke_seconds=settings.session_timeout / 2,
@@ -186,6 +189,7 @@ def _intake(
         can_look_up=can_look_up,
         clock=utc_now,
         committed=announcer.appended,
+        pace=pace,
     )
     expiry = PinExpiry(pool, rulesets, clock=utc_now, committed=announcer.appended)
     scheduler = Scheduler(

@@ -7,26 +7,23 @@ are locked and checked again. So a pass over a million clients locks and writes 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from db import clients, leaves, runs, sweeps
 from db.log import Outgoing
 from db.net import Net
 from db.runs import Chunk, Order
-from db.sweeps import Seen
-from rules.attributes import GEOIP_COUNTRY
-from rules.membership import Change, check
-from rules.model import Facts, Moment, Payer, Unknown
+from rules.model import Moment
+from workers.range_check import range_check
 from workers.run_kinds import Piece
 from workers.touched import Cause
 from workers.work import Work
 
 if TYPE_CHECKING:
     from db.connections import AnyConnection
-    from rules.ruleset import RuleSet, Verdicts
+    from rules.ruleset import RuleSet
 
 LEAVES_FROM: Final = 1_000_000_000
 """Chunks of leaves are numbered from here, behind those of the pass."""
@@ -81,24 +78,25 @@ class CheckRuns:
 async def _check_range(
     connection: AnyConnection, chunk: Chunk, groups: Sequence[str], rules: RuleSet, cause: Cause
 ) -> Piece:
-    seen = await sweeps.read(connection, chunk.after_id or "", chunk.last_id or "", groups)
-    checked = rules.mask(groups)
-    reads_geoip = checked & rules.readers([GEOIP_COUNTRY])
-    concerned = [
-        each.client_id
-        for each in seen
-        if each.pinned
-        or any(change_of(each, rules.evaluate(facts_seen(each)), checked, rules))
-        or (reads_geoip and each.has_failed_lookup)
-    ]
+    check = range_check(rules, tuple(groups))
+    seen = await sweeps.read(connection, chunk.after_id or "", chunk.last_id or "", groups, check.reads)
+    concerned = await check.concerned(seen)
     if not concerned:
         return Piece()
+    remaining = 0
+    if len(concerned) > runs.CHUNK:
+        # As many would be locked and written for too long: the rest is read again, as a chunk of its own.
+        last = concerned[runs.CHUNK - 1]
+        del concerned[runs.CHUNK :]
+        remaining = min(chunk.clients, sum(each.client_id > last for each in seen))
+        await runs.put_back(connection, chunk, after_id=last, clients=remaining)
     work = Work(await clients.lock(connection, concerned), rules)
+    checked = rules.mask(groups)
     found: list[tuple[str, str, str | None]] = []
     for client_id in concerned:
         found += ((client_id, group, None) for group in work.check_adding(client_id, checked, cause))
     await leaves.collect(connection, chunk.run_id, found)
-    return Piece(work.net(), to_leave=len(found))
+    return Piece(work.net(), to_leave=len(found), remaining=remaining)
 
 
 async def _let_leave(
@@ -115,45 +113,3 @@ async def _let_leave(
         )
     forgotten = await leaves.forget(connection, run_id, leaving)
     return Piece(work.net(), to_leave=-forgotten)
-
-
-def change_of(seen: Seen, verdicts: Verdicts, checked: int, rules: RuleSet) -> Change:
-    """What a check would change for a client, were it not for pins."""
-    members = manual = 0
-    for group in seen.by_rule or ():
-        bit = rules.bit(group)
-        if bit is not None:
-            members |= 1 << bit
-    for group in seen.by_hand or ():
-        bit = rules.bit(group)
-        if bit is not None:
-            members |= 1 << bit
-            manual |= 1 << bit
-    return check(rules, verdicts, checked=checked, members=members, manual=manual, may_leave=True)
-
-
-def facts_seen(seen: Seen) -> Facts:
-    """What rules read of a client."""
-    return Facts(
-        seen.country,
-        seen.geoip_country if seen.looked_up else Unknown.UNKNOWN,
-        seen.provider_id,
-        seen.authorization_method,
-        seen.request_parameters or {},
-        _payers(tuple(seen.payers)) if seen.payers else _NO_PAYERS,
-        _methods(tuple(seen.verifications)) if seen.verifications else _NO_METHODS,
-    )
-
-
-_NO_PAYERS: Final[frozenset[Payer]] = frozenset()
-_NO_METHODS: Final[frozenset[str]] = frozenset()
-
-
-@lru_cache(maxsize=1_024)
-def _payers(kinds: Iterable[str]) -> frozenset[Payer]:
-    return frozenset(Payer(kind.removesuffix("-"), not kind.endswith("-")) for kind in kinds)
-
-
-@lru_cache(maxsize=64)
-def _methods(methods: Iterable[str]) -> frozenset[str]:
-    return frozenset(methods)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -9,7 +11,7 @@ from db.leaves import Leaving
 from events.results import Previewed, PreviewSample
 from rules.model import GroupRules
 from rules.ruleset import RuleSet
-from workers.check_runs import change_of, facts_seen
+from workers.range_check import AT_A_TIME, RangeCheck
 from workers.samples import Sample
 
 if TYPE_CHECKING:
@@ -22,28 +24,30 @@ class PreviewCount:
 
     def __init__(self, group: Group, sample: int, seed: str) -> None:
         self._group = group
-        self._rules = RuleSet.compile(
-            [
-                GroupRules(
-                    group.group_id, group.conditions, exclude=group.exclude, keep_manual=group.keep_manual
-                )
-            ]
+        rules = GroupRules(
+            group.group_id, group.conditions, exclude=group.exclude, keep_manual=group.keep_manual
         )
-        self._checked = self._rules.mask([group.group_id])
+        self._check = RangeCheck(RuleSet.compile([rules]), [group.group_id])
+        self.reads = self._check.reads
         self._join = Sample(sample, seed)
         self._leave = Sample(sample, seed)
         self._joins = self._leaves = self._unknown = 0
         self.checked = 0
 
-    def add(self, seen: Seen) -> None:
-        """Check a client as a check of all clients does: beneath a pin nothing is seen to change."""
+    async def add(self, seen: Sequence[Seen]) -> None:
+        """Check clients as a check of all clients does. Gives way to others now and then."""
+        for start in range(0, len(seen), AT_A_TIME):
+            for each in seen[start : start + AT_A_TIME]:
+                self._add(each)
+            await asyncio.sleep(0)
+
+    def _add(self, seen: Seen) -> None:
         self.checked += 1
-        verdicts = self._rules.evaluate(facts_seen(seen))
+        verdicts, change = self._check.decide(seen)
         if verdicts.possibly != verdicts.surely:
             self._unknown += 1
         if seen.pinned:
-            return
-        change = change_of(seen, verdicts, self._checked, self._rules)
+            return  # beneath the pin only would something change
         if change.joins:
             self._joins += 1
             self._join.add(seen.client_id)

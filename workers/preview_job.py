@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
@@ -25,9 +26,8 @@ if TYPE_CHECKING:
     import asyncpg
 
     from db.connections import AnyConnection
+    from workers.pace import Pace
 
-RANGE: Final = 500
-"""Clients that are read at once: some milliseconds, in which nothing else runs on the event loop."""
 TELL_S: Final = 1.0
 """How often progress is told."""
 
@@ -46,11 +46,13 @@ class PreviewJob:
         *,
         clock: Callable[[], datetime],
         committed: Callable[[], None],
+        pace: Pace | None = None,
     ) -> None:
         """Progress is told through `pool`; `committed` is called after that, and must not block."""
         self._pool = pool
         self._clock = clock
         self._committed = committed
+        self._pace = pace
         self.tell_every_s = TELL_S
 
     async def __call__(
@@ -84,9 +86,12 @@ class PreviewJob:
         told_at = monotonic()
         await self._tell(telling(0, "running", self._clock()))
         after = ""
-        while seen := await sweeps.read_next(connection, after, RANGE, [telling.command.group]):
-            for each in seen:
-                count.add(each)
+        while True:
+            async with self._pace.turn() if self._pace else nullcontext():
+                seen = await sweeps.read_next(connection, after, [telling.command.group], count.reads)
+                await count.add(seen)
+            if not seen:
+                return
             after = seen[-1].client_id
             if monotonic() - told_at >= self.tell_every_s:
                 told_at = monotonic()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping
+from contextlib import nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +21,7 @@ from workers.check_runs import CheckRuns
 from workers.folding import LookUp
 from workers.geoip_runs import GeoipRuns, OwedRuns
 from workers.membership_runs import MembershipRuns
+from workers.pace import Pace
 from workers.run_kinds import RunKind
 from workers.run_records import run_record
 from workers.transactions import transact
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 
 LOOK_S: Final = 0.5
 """How often it looks for runs."""
+SIDE_BY_SIDE: Final = 2
+"""Chunks under way in a process: while the database reads one, the other is decided."""
 FAILURES: Final = 5
 """So often a chunk may fail for good before its run does."""
 CLEARED: Final = 1_000
@@ -71,6 +76,7 @@ class Runner(Service):
         can_look_up: Callable[[], bool],
         clock: Callable[[], datetime],
         committed: Callable[[], None],
+        pace: Pace | None = None,
         **kwargs: Any,
     ) -> None:
         """`committed` is called after each commit that appended to the log; it must not block.
@@ -84,13 +90,19 @@ class Runner(Service):
         self._can_look_up = can_look_up
         self._clock = clock
         self._committed = committed
+        self._pace = pace
         self.failure_wait_s = 1.0
         """After a chunk failed."""
 
     @Service.task
     async def _work_on(self) -> None:
+        await asyncio.gather(*[self._steps() for _ in range(SIDE_BY_SIDE)])
+
+    async def _steps(self) -> None:
         while not self.should_stop:
-            if not await self.step():
+            async with self._pace.turn() if self._pace else nullcontext():
+                done = await self.step()
+            if not done:
                 await transact(self._pool, lambda connection: runs.clear(connection, CLEARED))
                 await self.sleep(LOOK_S)
 

@@ -152,6 +152,12 @@ class Settings(KafkaSettings):
     held_run_days: float = Field(
         7, gt=0, description="A run that is held for approval is cancelled after so long. Days."
     )
+    run_pace: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="While events come, runs and previews work for this share of the time; events go first.",
+    )
     shutdown_seconds: float = Field(
         20,
         ge=1,

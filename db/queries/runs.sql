@@ -124,6 +124,11 @@ WHERE (run_id, number) = (
 )
 RETURNING run_id, number, client_ids, after_id, last_id, clients;
 
+-- name: put_back!
+-- What is left of a range of ids that was claimed and is not done whole.
+INSERT INTO run_chunks (run_id, number, after_id, last_id, clients)
+VALUES (:run_id, :number, :after_id, :last_id, :clients);
+
 -- name: order^
 -- What a run is to do.
 SELECT kind, groups, task, actor, reason, cause FROM runs WHERE run_id = :run_id;

@@ -89,7 +89,7 @@ async def test_a_group_that_is_not_there_yet(work: Driver, preview: Previewing) 
 
 
 async def test_the_sample_has_the_first_and_some_of_the_others(work: Driver, preview: Previewing) -> None:
-    many = [f"c{number:04}" for number in range(1_200)]
+    many = [f"c{number:04}" for number in range(4_500)]
     await register(work, "DE", *many)
     preview.job.tell_every_s = 0
     answer = await preview.ask(**group(DE), id="p", sample=20)
@@ -97,8 +97,8 @@ async def test_the_sample_has_the_first_and_some_of_the_others(work: Driver, pre
     assert join[:10] == many[:10]
     assert join == sorted(set(join))
     assert len(join) == 20
-    assert not set(join[10:]) <= set(many[:500])
-    assert [each["checked"] for each in await told(work, "p")] == [0, 500, 1_000, 1_200, 1_200]
+    assert not set(join[10:]) <= set(many[:2_000])
+    assert [each["checked"] for each in await told(work, "p")] == [0, 2_000, 4_000, 4_500, 4_500]
     again = await preview.ask(**group(DE), id="p", sample=20)
     assert again["result"]["sample"] == answer["result"]["sample"]
 
