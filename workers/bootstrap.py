@@ -17,7 +17,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_ran
 
 from db import pool as pools
 from db.errors import is_transient
-from events.commands import ReplayDeadLetters, Snapshot
+from events.commands import Preview, ReplayDeadLetters, Snapshot
 from events.topics import INPUTS
 from workers import kafka, logs, readiness
 from workers.agents import create_agents
@@ -34,6 +34,7 @@ from workers.intake import Intake
 from workers.lanes import Lane
 from workers.pace import Pace
 from workers.pin_expiry import PinExpiry
+from workers.preview_job import PreviewJob
 from workers.reader import Reader
 from workers.readings import READINGS
 from workers.relay import Relay
@@ -98,7 +99,16 @@ async def build(settings: Settings) -> Parts:
         checks.append(readiness.relay_sends(relay))
     intake = None
     if "intake" in settings.roles:
-        intake = _intake(app, pool, relay, settings)
+        # A preview keeps its connection for many seconds: those of the pool are for what is short.
+        snapshots: asyncpg.Pool[asyncpg.Record] = await _retrying("the database")(
+            pools.create,
+            settings.database_url.get_secret_value(),
+            size=1,
+            application_name="client-groups previews",
+            isolation="repeatable read",
+        )
+        app.own_services.append(_PoolService(snapshots))
+        intake = _intake(app, pool, snapshots, relay, settings)
         checks.append(readiness.intake_reads(intake))
     else:
         # Faust's own consumer is there to elect a leader among the workers that take events.
@@ -107,7 +117,11 @@ async def build(settings: Settings) -> Parts:
 
 
 def _intake(
-    app: Application, pool: asyncpg.Pool[asyncpg.Record], relay: Relay | None, settings: Settings
+    app: Application,
+    pool: asyncpg.Pool[asyncpg.Record],
+    snapshots: asyncpg.Pool[asyncpg.Record],
+    relay: Relay | None,
+    settings: Settings,
 ) -> Intake:
     geoip = GeoIP(settings.geoip_database)
     rulesets = RuleSets()
@@ -124,16 +138,30 @@ def _intake(
         clock=utc_now,
         committed=announcer.appended,
     )
+    lanes = [Lane(app, index) for index in range(settings.lanes)]
+    pace = Pace(lanes, settings.run_pace)
+    previews = Aside(
+        snapshots,
+        readings={Preview: PreviewJob(pool, clock=utc_now, committed=announcer.appended, pace=pace)},
+        deeds={},
+        long=True,
+        clock=utc_now,
+        committed=announcer.appended,
+    )
+
+    def wake_asides() -> None:
+        aside.wake()
+        previews.wake()
+
     handler = BatchHandler(
         pool,
         rulesets,
-        CommandHandler(rulesets, max_ahead=max_ahead, aside=aside.commands),
+        CommandHandler(rulesets, max_ahead=max_ahead, aside=aside.commands | previews.commands),
         geoip.lookup,
         settings=HandlerSettings(max_ahead=max_ahead, trace_inputs=settings.trace_inputs),
         committed=announcer.appended,
-        commanded=aside.wake,
+        commanded=wake_asides,
     )
-    lanes = [Lane(app, index) for index in range(settings.lanes)]
     intake = Intake(
         make_reader=partial(
             Reader,
@@ -154,7 +182,6 @@ def _intake(
     def can_look_up() -> bool:
         return geoip.build is not None
 
-    pace = Pace(lanes, settings.run_pace)
     runner = Runner(
         pool,
         rulesets,
@@ -180,7 +207,7 @@ def _intake(
         stuck_seconds=settings.stuck_seconds,
         batch_stuck_seconds=settings.batch_stuck_seconds,
     )
-    app.own_services.extend((announcer, aside, runner, expiry, intake, watchdog))
+    app.own_services.extend((announcer, aside, previews, runner, expiry, intake, watchdog))
     app.stops_first = intake
     return intake
 

@@ -10,9 +10,9 @@ from typing import Final
 from db.sweeps import METHODS, PAYERS, Reads, Seen
 from rules import attributes
 from rules.bits import bits_of
-from rules.membership import check
+from rules.membership import Change, check
 from rules.model import NO_PARAMETERS, Facts, Payer, Unknown
-from rules.ruleset import RuleSet
+from rules.ruleset import RuleSet, Verdicts
 
 AT_A_TIME: Final = 100
 """Clients decided before others on the event loop have their turn: about a millisecond."""
@@ -49,6 +49,11 @@ class RangeCheck:
     def _changes(self, seen: Seen) -> bool:
         if seen.pinned or (self._owes and seen.has_failed_lookup):
             return True
+        _, change = self.decide(seen)
+        return bool(change.joins or change.leaves)
+
+    def decide(self, seen: Seen) -> tuple[Verdicts, Change]:
+        """What the rules say of a client, and what that would change, were it not for pins."""
         manual = self._mask(seen.by_hand) if seen.by_hand else 0
         members = self._mask(seen.by_rule) | manual if seen.by_rule else manual
         rules = self._rules
@@ -56,7 +61,7 @@ class RangeCheck:
         change = check(
             rules, verdicts, checked=rules.conditional, members=members, manual=manual, may_leave=True
         )
-        return bool(change.joins or change.leaves)
+        return verdicts, change
 
     def _mask_of(self, groups: str) -> int:
         return self._rules.mask(groups.split("\n"))
