@@ -20,6 +20,10 @@ CHUNK: Final = 500
 """Clients locked and written in one transaction: tens of milliseconds, so that events pass between."""
 
 
+class RunOverError(Exception):
+    """The run of a chunk ended while the chunk was under way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A run as it is."""
@@ -178,6 +182,7 @@ async def count(connection: AnyConnection, run_id: str, came: Came) -> bool:
     """Add what a chunk came to; answers whether it was the last one of a run that is going.
 
     Waits for other chunks of the run that are at this step, and holds the run until the transaction ends.
+    Raises RunOverError where it ended meanwhile: roll back, for what was told of its end counts.
     """
     row = await _runs.count(
         connection,
@@ -188,7 +193,9 @@ async def count(connection: AnyConnection, run_id: str, came: Came) -> bool:
         to_leave=came.to_leave,
         skipped=dict(came.skipped),
     )
-    return row["state"] == "running" and await is_through(connection, run_id)
+    if row["state"] != "running":
+        raise RunOverError(run_id)
+    return await is_through(connection, run_id)
 
 
 async def is_through(connection: AnyConnection, run_id: str) -> bool:
@@ -256,9 +263,12 @@ async def dropped_groups(connection: AnyConnection, run_id: str) -> dict[str, st
     return {row["group_id"]: row["dropped"] async for row in _runs.dropped_groups(connection, run_id=run_id)}
 
 
-async def drop_group(connection: AnyConnection, group: str, why: str) -> Collection[str]:
-    """Let a group fall out of all runs that check it; answers those runs, which are held from here on."""
-    return [row["run_id"] async for row in _runs.drop_group(connection, group_id=group, why=why)]
+async def drop_group(
+    connection: AnyConnection, group: str, why: str, kinds: Collection[str]
+) -> Collection[str]:
+    """Let a group fall out of all runs of some kinds; answers those runs, which are held from here on."""
+    rows = _runs.drop_group(connection, group_id=group, why=why, kinds=list(kinds))
+    return [row["run_id"] async for row in rows]
 
 
 async def still_checks(connection: AnyConnection, run_id: str) -> bool:

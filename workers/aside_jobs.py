@@ -14,6 +14,7 @@ from db.log import Outgoing
 from events.base import Command
 from events.commands import Preview
 from events.record import FieldProblem
+from workers.answers import AnyProblem
 
 LONG: Final[frozenset[type[Command]]] = frozenset({Preview})
 """Commands with a step of many seconds: another `Aside` does them, and the others need not wait."""
@@ -29,7 +30,7 @@ class Step:
     progress: dict[str, Any] | None = None
     """What the next step is called with."""
     result: BaseModel | dict[str, Any] | None = None
-    warnings: Sequence[FieldProblem] = ()
+    warnings: Sequence[AnyProblem] = ()
     errors: Sequence[FieldProblem] = ()
 
 

@@ -16,10 +16,11 @@ from events.wire import traceparent
 from rules.problems import problems_of
 from workers.answers import AnyProblem, Done, Given, Rejected
 from workers.group_records import definition_of, group_of, group_record, group_tombstone, wire_of
+from workers.group_warnings import warnings_of
 from workers.membership_changes import AT_ONCE, cause_of, refuse_unknown
 from workers.membership_tasks import Deed, MembershipTask
 from workers.offers import unavailable
-from workers.run_changes import drop_group
+from workers.run_changes import ALL_BUT_DELETION, CHECKS, drop_group
 from workers.run_records import start_run
 from workers.schedules import next_moment
 from workers.work import Work
@@ -65,7 +66,7 @@ async def refuse_wrong(
     if if_version is not None and if_version != version:
         says = f"its version is {version}" if present else "there is no such group (version 0)"
         raise Rejected(FieldProblem("version_conflict", "if_version", f"{says}, not {if_version}"))
-    return warnings
+    return [*warnings, *await warnings_of(connection, group)]
 
 
 async def _replace(
@@ -92,7 +93,7 @@ async def _replace(
     records = [published]
     if present is not None and _checked_as(group) != _checked_as(present.group):
         why = "its conditions or options changed"
-        records += await drop_group(connection, group.group_id, why, now)
+        records += await drop_group(connection, group.group_id, why, now, CHECKS)
     if group.conditions != kept:
         await owed.forget_group(connection, group.group_id)
         message = "nobody was checked against the new conditions; start-check checks all clients"
@@ -134,7 +135,7 @@ async def delete_group(connection: AnyConnection, command: DeleteGroup, given: G
     await groups.begin_deletion(connection, command.group, now=given.now, actor=command.actor)
     await schedules.unset(connection, command.group)
     await owed.forget_group(connection, command.group)
-    records = await drop_group(connection, command.group, "it was deleted", given.now)
+    records = await drop_group(connection, command.group, "it was deleted", given.now, ALL_BUT_DELETION)
     task = MembershipTask(Deed.DRAIN, command.group, command.time, command.actor, command.reason)
     ids = await groups.members_and_pinned(connection, command.group, AT_ONCE + 1)
     if len(ids) > AT_ONCE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
@@ -18,6 +19,9 @@ from workers.membership_changes import refuse_unknown
 from workers.run_records import run_record, start_run
 
 _GOING: Final = ("running", "held")
+CHECKS: Final = ("schedule", "forced")
+"""The kinds of runs that go by a group's conditions and options."""
+ALL_BUT_DELETION: Final = (*CHECKS, "undo", "members", "geoip", "owed")
 
 
 async def start_check(connection: AnyConnection, command: StartCheck, given: Given) -> Done:
@@ -77,13 +81,15 @@ async def undo_run(connection: AnyConnection, command: UndoRun, given: Given) ->
     return Done(run_id=run_id, records=[told])
 
 
-async def drop_group(connection: AnyConnection, group: str, why: str, now: datetime) -> list[Outgoing]:
-    """Let a group fall out of the checks that are going; answers what is to be said of those runs.
+async def drop_group(
+    connection: AnyConnection, group: str, why: str, now: datetime, kinds: Collection[str]
+) -> list[Outgoing]:
+    """Let a group fall out of the runs of these kinds that are going; answers what is to be said of them.
 
     The rules must be held alone: no chunk of them is under way.
     """
     told = []
-    for run_id in await runs.drop_group(connection, group, why):
+    for run_id in await runs.drop_group(connection, group, why, kinds):
         if not await runs.still_checks(connection, run_id):
             await runs.finish(connection, run_id, "cancelled", now=now, why=f"{group}: {why}")
         elif await _waits_for_nothing(connection, run_id):

@@ -17,6 +17,7 @@ from db.log import Outgoing
 from db.net import Net, write
 from db.runs import Chunk
 from rules.model import Moment
+from workers import crashpoints
 from workers.check_runs import CheckRuns
 from workers.folding import LookUp
 from workers.geoip_runs import GeoipRuns, OwedRuns
@@ -114,12 +115,15 @@ class Runner(Service):
         taken: list[Chunk] = []
         try:
             done = await transact(self._pool, lambda connection: self._do_chunk(connection, taken))
+        except runs.RunOverError:
+            return True  # ended while its chunk was under way: that is rolled back, as all is told of the run
         except Exception as error:
             if not taken:
                 raise  # not a chunk's fault
             await self._note_failure(taken[-1], error)
             return True
         if done:
+            crashpoints.reach("chunk-after-commit")
             self._committed()
         return done
 
@@ -152,6 +156,7 @@ class Runner(Service):
         if through or await runs.is_time_to_tell(connection, run_id, now):
             records.append(await run_record(connection, run_id, now))
         await write(connection, piece.net, records=records)
+        crashpoints.reach("chunk-before-commit")
         return True
 
     def _claimed_kinds(self) -> Collection[str]:

@@ -232,11 +232,12 @@ SET to_leave = (SELECT count(*) FROM run_leaves AS l
 WHERE run_id = :run_id;
 
 -- name: drop_group
--- A group falls out of all runs that check it, or hold its leaves; answers those runs, locked, in order.
+-- A group falls out of the runs of these kinds that are going or held; answers those runs, locked, in order.
 WITH going AS (
     SELECT r.run_id FROM runs AS r
     JOIN run_groups AS g ON g.run_id = r.run_id
     WHERE g.group_id = :group_id AND g.dropped IS NULL AND r.state IN ('running', 'held')
+      AND r.kind = ANY (:kinds::text[])
     ORDER BY r.run_id
     FOR NO KEY UPDATE OF r
 )

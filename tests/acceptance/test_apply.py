@@ -30,6 +30,7 @@ groups:
     name: B
     conditions:
       - {{condition_group: 1, type: country, comparison: equals, value: NO}}
+    auto_assignment: {{upon_change: true}}
 """
 
 

@@ -66,7 +66,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--groups", type=int, help="groups of the scale")
     parser.add_argument(
-        "--quick", action="store_true", help="a minute, to see that it works; figures mean little"
+        "--quick", action="store_true", help="some minutes, to see that it works; figures mean little"
     )
     parser.add_argument(
         "--json", type=Path, default=ROOT / ".local" / "bench.json", help="default %(default)s"

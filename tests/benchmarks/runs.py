@@ -49,9 +49,15 @@ async def run(folder: Path, size: Size, say: Callable[[str], None]) -> dict[int,
         say(f"runs: writing {clients:,} clients")
         async with Stand(folder, records=()) as stand:
             database_url = stand.stack.database_url
-            written = await write(database_url, Population(clients, groups()))
+            written = await write(database_url, Population(clients, _groups()))
             found[clients] = await _measure(stand, written, size, say)
     return found
+
+
+def _groups() -> list[dict[str, Any]]:
+    """The stream's, and nothing is held: who leaves one of them at random may be many of a small group."""
+    switches = {"hold_leaves_over": None}
+    return [{**group, "auto_assignment": {**group["auto_assignment"], **switches}} for group in groups()]
 
 
 async def _measure(stand: Stand, written: Written, size: Size, say: Callable[[str], None]) -> dict[str, Any]:

@@ -70,6 +70,27 @@ class Machine(RuleBasedStateMachine):
     def as_one_batch(self, events: list[Said]) -> None:
         self._take(*events)
 
+    @rule(group=wire.start_check, steps=st.integers(0, 4))
+    def start_check(self, group: Said, steps: int) -> None:
+        self._take(group)
+        self._go_on(steps)
+
+    @rule(about=wire.about_runs, steps=st.integers(0, 4))
+    def command_about_a_run(self, about: tuple[str, int], steps: int) -> None:
+        command, age = about
+        run_ids = list(reversed(self._both.model.runs.all))
+        run_id = run_ids[age] if age < len(run_ids) else "nothing"
+        self._take(("group-commands", {"command": command, "run_id": run_id}))
+        self._go_on(steps)
+
+    @rule()
+    def runs_end(self) -> None:
+        self._runner.run(self._both.run_all())
+
+    def _go_on(self, steps: int) -> None:
+        for _ in range(steps):
+            self._runner.run(self._both.run_step())
+
     @rule(minutes=st.integers(1, 4), restart=st.booleans())
     def time_passes(self, minutes: int, restart: bool) -> None:
         if restart:
@@ -84,8 +105,13 @@ class Machine(RuleBasedStateMachine):
 
 @pytest.mark.timeout(0 if EXAMPLES else 450)  # a failure is made small for 300 s at the most
 def test_the_worker_does_what_the_model_does(
-    new_database: Callable[[], AbstractContextManager[str]],
+    new_database: Callable[[], AbstractContextManager[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Each client is a step of a run of its own, so that others come in between.
+    for module in ("db.runs", "db.leaves"):
+        monkeypatch.setattr(f"{module}.CHUNK", 1)
+    monkeypatch.setattr("db.runs.RANGE", 2)
+
     class Here(Machine):
         pass
 

@@ -242,6 +242,11 @@ def unpin(rng: Random) -> Said:
     return _command(rng, "unpin", **_members(rng))
 
 
+def check(rng: Random) -> Said:
+    """Of all clients, against one group."""
+    return _command(rng, "start-check", group=rng.choice(GROUPS))
+
+
 EVENTS: Final[Mapping[Make, int]] = {
     registered: 6,
     changed: 20,
@@ -276,3 +281,7 @@ all_groups: Final = st.integers(0, 2**64).map(
     lambda number: [put_group(Random(f"{number} {group}"), group) for group in GROUPS]
 )
 """A `put-group` for each."""
+start_check: Final = _from({check: 1})
+RUN_COMMANDS: Final = ("approve-run", "approve-run", "cancel-run", "undo-run", "undo-run")
+about_runs: Final = st.tuples(st.sampled_from(RUN_COMMANDS), st.integers(0, 3))
+"""A command, and about which run: so many from the newest."""
