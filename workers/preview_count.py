@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from db.leaves import Leaving
 from events.results import Previewed, PreviewSample
-from rules.model import GroupRules
 from rules.ruleset import RuleSet
+from workers.group_records import rules_of
 from workers.range_check import AT_A_TIME, RangeCheck
 from workers.samples import Sample
 
@@ -24,10 +24,7 @@ class PreviewCount:
 
     def __init__(self, group: Group, sample: int, seed: str) -> None:
         self._group = group
-        rules = GroupRules(
-            group.group_id, group.conditions, exclude=group.exclude, keep_manual=group.keep_manual
-        )
-        self._check = RangeCheck(RuleSet.compile([rules]), [group.group_id])
+        self._check = RangeCheck(RuleSet.compile([rules_of(group)]), [group.group_id])
         self.reads = self._check.reads
         self._join = Sample(sample, seed)
         self._leave = Sample(sample, seed)

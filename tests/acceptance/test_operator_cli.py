@@ -319,7 +319,7 @@ def test_a_shell_is_told_how_to_complete(typed: Typed) -> None:
     environment = {
         **typed.environment,
         "_CLIENT_GROUPS_COMPLETE": "complete_bash",
-        "COMP_WORDS": "client-groups un",
+        "COMP_WORDS": "client-groups unp",
         "COMP_CWORD": "1",
     }
     assert Typed(environment)().stdout.split() == ["unpin"]
