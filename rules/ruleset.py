@@ -134,6 +134,11 @@ class RuleSet:
                 mask |= index.readers
         return mask
 
+    @property
+    def reads_parameters(self) -> bool:
+        """Whether any condition reads a request parameter."""
+        return any(each.startswith(known_attributes.PARAMETER_PREFIX) for each in self._tables.indexes)
+
     def evaluate(self, facts: Facts) -> Verdicts:
         """The verdict of every group with conditions for this client, whether or not a check is due."""
         known = (

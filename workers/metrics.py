@@ -59,6 +59,10 @@ GEOIP_LOOKUPS: Final = Counter(
     "GeoIP lookups by result: `country`, `absent` (not in the database), `unknown` (no database).",
     ["result"],
 )
+OWED_CHECKS: Final = Gauge(
+    "client_groups_owed_checks",
+    "Checks that wait for addresses to be looked up; on the leader.",
+)
 GEOIP_BUILD: Final = Gauge(
     "client_groups_geoip_build_timestamp_seconds",
     "When the GeoIP database in use was built; 0 = there is none.",

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from db.clients import Client, Membership, Pin
 from db.log import HistoryRow
 from db.net import Net
+from db.owed import Owed
 from rules.model import Moment, Source
 
 if TYPE_CHECKING:
     from workers.folding import Effect
+
+
+_OWED: Final = frozenset({Moment.REGISTRATION, Moment.CHANGE, Moment.SCHEDULE, Moment.FORCED})
 
 
 class Cause(NamedTuple):
@@ -57,6 +61,11 @@ class Touched:
             self.client.memberships_in_force if self.client.pins else self.memberships_before
         )
 
+    owed: dict[str, Cause] = field(default_factory=dict)
+    """Group -> the check that could not be decided, as the address could not be looked up."""
+    settled: Set[str] = frozenset()
+    """Groups about which something was said by hand: no older check stands above it."""
+
     def join(self, group: str, source: Source, said_at: datetime, cause: Cause) -> None:
         """Put the client into a group it is not in; back by rule into one just left: as if it stayed."""
         membership = self.memberships_before.get(group)
@@ -81,6 +90,7 @@ class Touched:
         """Hold the client in or out of a group; takes the place of a pin that is there."""
         self.client.pins[group] = pin
         self.pins |= {group}
+        self.settled |= {group}
         self.causes[group] = cause
         self.moved = True
 
@@ -100,6 +110,7 @@ class Touched:
                 Source.RULE.value, None, cause.at, cause.cause, cause.actor, cause.reason
             )
         self.pins |= {group}
+        self.settled |= {group}
         self.causes[group] = cause
         self.moved = True
 
@@ -138,6 +149,7 @@ class Touched:
 
         A member by rule becomes one by hand; one by hand is so as of the newest time it was said.
         """
+        self.settled |= {group}
         membership = self.client.memberships.get(group)
         if membership is None:
             self.join(group, Source.MANUAL, said_at, cause)
@@ -151,6 +163,7 @@ class Touched:
 
     def take_out(self, group: str, cause: Cause) -> None:
         """Take the client out of a group by hand."""
+        self.settled |= {group}
         if group in self.client.memberships:
             self.leave(group, cause)
 
@@ -168,6 +181,11 @@ class Touched:
         if effect.verifications:
             self.verifications |= effect.verifications
 
+    def owe(self, groups: Iterable[str], cause: Cause) -> None:
+        """Remember checks that could not be decided, where it was their moment."""
+        if cause.moment in _OWED:
+            self.owed.update(dict.fromkeys(groups, cause))
+
     def add_to(self, net: Net) -> None:
         """Add what is different in the end. Gives the client its new version: to be asked for once."""
         client, client_id = self.client, self.client.client_id
@@ -176,6 +194,7 @@ class Touched:
             self._add_memberships_to(net, rows)
         elif self.deleted:
             net.snapshots.append(client_id)
+        self._add_owed_to(net)
         if client.new:
             net.created.append(client)
         elif self.row:
@@ -192,6 +211,14 @@ class Touched:
                 net.verifications.append((client, method))
             else:
                 net.verifications_gone.append((client_id, method))
+
+    def _add_owed_to(self, net: Net) -> None:
+        client_id = self.client.client_id
+        for group, cause in self.owed.items():
+            net.owed.append(Owed(client_id, group, cause.moment.value, cause.at, cause.cause))
+        net.settled += [(client_id, group) for group in self.settled]
+        if self.deleted:
+            net.forgotten.append(client_id)
 
     def _add_memberships_to(self, net: Net, rows: list[HistoryRow]) -> None:
         client, client_id = self.client, self.client.client_id

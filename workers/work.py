@@ -72,7 +72,7 @@ class Work:
         touched = self._touched[client_id]
         if touched.client.registered_at is None:
             return []
-        change = self._change(touched, checked, may_leave=True)
+        change = self._change(touched, checked, cause, may_leave=True)
         self._join_all(touched, change.joins, cause)
         to_leave = []
         for group in self._rules.decode(change.leaves):
@@ -83,7 +83,7 @@ class Work:
         return to_leave
 
     def _check(self, touched: Touched, checked: int, cause: Cause) -> None:
-        change = self._change(touched, checked, may_leave=cause.moment is not Moment.REGISTRATION)
+        change = self._change(touched, checked, cause, may_leave=cause.moment is not Moment.REGISTRATION)
         for group in self._rules.decode(change.leaves):
             touched.leave(group, cause)
         self._join_all(touched, change.joins, cause)
@@ -92,7 +92,7 @@ class Work:
         for group in self._rules.decode(joins):
             touched.join(group, Source.RULE, cause.at, cause)
 
-    def _change(self, touched: Touched, checked: int, *, may_leave: bool) -> Change:
+    def _change(self, touched: Touched, checked: int, cause: Cause, *, may_leave: bool) -> Change:
         client, rules = touched.client, self._rules
         members = manual = 0
         for group, membership in client.memberships.items():
@@ -102,6 +102,9 @@ class Work:
                 if membership.source == Source.MANUAL:
                     manual |= 1 << bit
         verdicts = rules.evaluate(facts_of(client))
+        if client.ip is not None and client.geoip_build is None:
+            unknown = checked & rules.conditional & verdicts.possibly & ~verdicts.surely
+            touched.owe(rules.decode(unknown), cause)
         return check(rules, verdicts, checked=checked, members=members, manual=manual, may_leave=may_leave)
 
     @staticmethod

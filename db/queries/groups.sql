@@ -64,10 +64,10 @@ WHERE group_id = :group_id;
 UPDATE groups SET state = 'deleted' WHERE group_id = :group_id;
 
 -- name: members_and_pinned
--- Some of those who are in a group or pinned to it.
-SELECT client_id FROM memberships WHERE group_id = :group_id
+-- Some of those who are in a group or pinned to it. Limited in each part too: a group may have millions.
+(SELECT client_id FROM memberships WHERE group_id = :group_id ORDER BY client_id LIMIT :limit)
 UNION
-SELECT client_id FROM pins WHERE group_id = :group_id
+(SELECT client_id FROM pins WHERE group_id = :group_id ORDER BY client_id LIMIT :limit)
 LIMIT :limit;
 
 -- name: store!

@@ -9,8 +9,8 @@ from db.groups import condition_of
 from db.migrations.files import run
 from rules.normal_form import digest
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
