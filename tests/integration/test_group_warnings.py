@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.asking import Asking
 from tests.support.driver import Driver, condition, driver
+from tests.support.previewing import previewing
 
 DE = condition("country", value="DE")
 CHECKED = {"upon_change": True}
@@ -84,6 +85,15 @@ async def test_groups_with_the_same_conditions_are_named(work: Driver, asking: A
     assert warned(await put(work, "a", DE, legal)) == []
     for group in ("none", "none-either"):
         assert warned(await put(work, group)) == []
+
+
+async def test_a_preview_warns_of_what_put_group_would(work: Driver, database_url: str) -> None:
+    await put(work, "a", DE)
+    group = {"group": "b", "name": "B", "auto_assignment": CHECKED, "conditions": [DE, DE]}
+    expected = [("duplicate_condition", "conditions[1]"), ("same_conditions", "conditions")]
+    async with previewing(work, database_url) as preview:
+        assert warned(await preview.ask(**group)) == expected
+    assert warned(await work.command("put-group", **group)) == expected
 
 
 async def test_many_groups_with_the_same_conditions_are_not_all_named(work: Driver) -> None:

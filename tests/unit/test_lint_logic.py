@@ -47,9 +47,10 @@ def some_conditions(draw: st.DrawFn, max_size: int = 5) -> list[Condition]:
 @st.composite
 def enumerable_conditions(draw: st.DrawFn) -> list[Condition]:
     """Conditions of facts with one value, that name few values."""
-    type_ = st.sampled_from(SINGLE_VALUED)
+    types = draw(st.lists(st.sampled_from(SINGLE_VALUED), min_size=1, max_size=3, unique=True))
+    type_ = st.sampled_from(types)
     listed = draw(
-        st.lists(st.tuples(st.integers(1, 5), type_, st.sampled_from(BY_NAME)), min_size=1, max_size=8)
+        st.lists(st.tuples(st.integers(1, 5), type_, st.sampled_from(BY_NAME)), min_size=1, max_size=10)
     )
     return [
         Condition(
