@@ -54,6 +54,11 @@ RELAY_BACKLOG: Final = Gauge(
     "client_groups_relay_backlog",
     "Rows of the log not sent yet, when last looked at.",
 )
+RUN_CLIENTS: Final = Counter(
+    "client_groups_run_clients",
+    "Clients done in chunks of runs, by kind of run: this worker's share.",
+    ["kind"],
+)
 GEOIP_LOOKUPS: Final = Counter(
     "client_groups_geoip_lookups",
     "GeoIP lookups by result: `country`, `absent` (not in the database), `unknown` (no database).",

@@ -17,7 +17,7 @@ from db.log import Outgoing
 from db.net import Net, write
 from db.runs import Chunk
 from rules.model import Moment
-from workers import crashpoints
+from workers import crashpoints, metrics
 from workers.check_runs import CheckRuns
 from workers.folding import LookUp
 from workers.geoip_runs import GeoipRuns, OwedRuns
@@ -122,10 +122,13 @@ class Runner(Service):
                 raise  # not a chunk's fault
             await self._note_failure(taken[-1], error)
             return True
-        if done:
-            crashpoints.reach("chunk-after-commit")
-            self._committed()
-        return done
+        if done is None:
+            return False
+        crashpoints.reach("chunk-after-commit")
+        self._committed()
+        kind, clients = done
+        metrics.RUN_CLIENTS.labels(kind).inc(clients)
+        return True
 
     async def _plan(self, connection: AnyConnection) -> bool:
         run_id = await runs.plan(connection)
@@ -139,10 +142,11 @@ class Runner(Service):
         await log.append(connection, records=records)
         return True
 
-    async def _do_chunk(self, connection: AnyConnection, taken: list[Chunk]) -> bool:
+    async def _do_chunk(self, connection: AnyConnection, taken: list[Chunk]) -> tuple[str, int] | None:
+        """The kind of the run, and how many clients are done; None: there was no chunk."""
         chunk = await runs.claim(connection, self._claimed_kinds())
         if chunk is None:
-            return False
+            return None
         taken.append(chunk)
         run_id, now = chunk.run_id, self._clock()
         order = await runs.order(connection, run_id)
@@ -157,7 +161,7 @@ class Runner(Service):
             records.append(await run_record(connection, run_id, now))
         await write(connection, piece.net, records=records)
         crashpoints.reach("chunk-before-commit")
-        return True
+        return order.kind, came.checked
 
     def _claimed_kinds(self) -> Collection[str]:
         return self._kinds if self._can_look_up() else self._kinds.keys() - _NEED_GEOIP

@@ -327,3 +327,21 @@ async def waits_for_a_lock(connection: asyncpg.Connection[asyncpg.Record]) -> No
     async with asyncio.timeout(20):
         while not await connection.fetchval(query):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+
+
+async def test_two_workers_share_a_run(
+    work: Driver, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db.runs.RANGE", 100)
+    many = [f"m{number:04}" for number in range(900)]
+    await register(work, "DE", *many)
+    await put(work, "de", DE)
+    async with driver(database_url) as other:
+        other.now = work.now
+        answer = await work.command("start-check", group="de")
+        assert await work.runner.step()  # the plan
+        shares = await asyncio.gather(work.run_all(), other.run_all())
+        run = await told(work, answer["run_id"])
+    assert (run["state"], run["checked"], run["joined"]) == ("done", 900, 900)
+    assert min(shares) > 0
+    assert sum(shares) >= 9
