@@ -44,8 +44,9 @@ async def put(
     value: bytes,
     headers: list[tuple[str, bytes | None]],
     taken_at: datetime,
+    long: bool,
 ) -> None:
-    """Put a command aside. Two of one `command_id` are done in turn."""
+    """Put a command aside. Two of one `command_id` are done in turn; `long` ones are claimed apart."""
     await _aside.put(
         connection,
         command_id=command_id,
@@ -58,15 +59,16 @@ async def put(
         header_names=[name for name, _ in headers],
         header_values=[content for _, content in headers],
         taken_at=taken_at,
+        long=long,
     )
 
 
-async def claim(connection: AnyConnection) -> Waiting | None:
+async def claim(connection: AnyConnection, *, long: bool) -> Waiting | None:
     """The command whose turn it is, held until the transaction ends; None where there is none to be had.
 
     Does not wait: commands that other transactions hold are passed over.
     """
-    row = await _aside.claim(connection)
+    row = await _aside.claim(connection, long=long)
     if row is None:
         return None
     *record, names, values, taken_at, progress = row

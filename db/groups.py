@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from db import locks
 from db.queries import load
 from rules.model import Comparison, Condition, ConditionType, GroupRules
+from rules.normal_form import digest
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -77,7 +78,8 @@ _WITHOUT_VALUE: Final = frozenset({Comparison.IS_SET, Comparison.IS_NOT_SET})
 _WITH_LIST: Final = frozenset({Comparison.ONE_OF, Comparison.NONE_OF})
 
 
-def _condition(row: Record) -> Condition:
+def condition_of(row: Mapping[str, Any] | Record) -> Condition:
+    """The condition that a row of `conditions` holds."""
     comparison = Comparison(row["comparison"])
     value: str | tuple[str, ...] | None = None
     if comparison in _WITH_LIST:
@@ -112,7 +114,7 @@ async def rules_since(connection: AnyConnection, version: int) -> tuple[list[Gro
     """The rules of the groups written after `version` of the rule set (0 = of all); and who is gone."""
     conditions: dict[str, list[Condition]] = {}
     async for row in _groups.conditions_since(connection, version=version):
-        conditions.setdefault(row["group_id"], []).append(_condition(row))
+        conditions.setdefault(row["group_id"], []).append(condition_of(row))
     present, gone = [], []
     async for row in _groups.groups_since(connection, version=version):
         group = row["group_id"]
@@ -145,7 +147,7 @@ async def _stored(connection: AnyConnection, row: Record) -> StoredGroup:
     group = Group(
         **{name: row[name] for name in _FIELDS},
         conditions=tuple(
-            [_condition(each) async for each in _groups.conditions(connection, group_id=group_id)]
+            [condition_of(each) async for each in _groups.conditions(connection, group_id=group_id)]
         ),
     )
     return StoredGroup(group, row["version"], row["updated_at"], row["updated_by"], row["state"])
@@ -154,6 +156,14 @@ async def _stored(connection: AnyConnection, row: Record) -> StoredGroup:
 async def names(connection: AnyConnection) -> list[str]:
     """The ids of all groups."""
     return [row["group_id"] async for row in _groups.names(connection)]
+
+
+async def with_same_conditions(connection: AnyConnection, group: Group, *, limit: int) -> list[str]:
+    """The ids of other groups whose conditions have the same digest, at most `limit`."""
+    rows = _groups.with_digest(
+        connection, digest=digest(group.conditions), but=group.group_id, row_limit=limit
+    )
+    return [row["group_id"] async for row in rows]
 
 
 async def store(
@@ -166,6 +176,7 @@ async def store(
     await _groups.store(
         connection,
         **values,
+        conditions_digest=digest(group.conditions),
         version=stored.version,
         updated_at=stored.updated_at,
         updated_by=stored.updated_by,

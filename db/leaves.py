@@ -51,20 +51,23 @@ async def groups_checked(connection: AnyConnection, run_id: str) -> dict[str, bo
     return {row["group_id"]: row["held"] async for row in rows}
 
 
-async def collect(connection: AnyConnection, run_id: str, leaves: Sequence[tuple[str, str]]) -> None:
-    """Remember who (client, group) is to leave."""
+async def collect(
+    connection: AnyConnection, run_id: str, leaves: Sequence[tuple[str, str, str | None]]
+) -> None:
+    """Remember who is to leave: client, group, moment (None: that of the run)."""
     if leaves:
-        await _runs.collect_leaves(connection, run_id=run_id, leaves=leaves)
+        client_ids, groups, moments = map(list, zip(*leaves, strict=True))
+        await _runs.collect_leaves(
+            connection, run_id=run_id, client_ids=client_ids, group_ids=groups, moments=moments
+        )
 
 
 async def of_clients(
     connection: AnyConnection, run_id: str, client_ids: Collection[str]
-) -> dict[str, list[str]]:
-    """Which of these clients are to leave which groups: of those that are still checked and not held."""
-    leaves: dict[str, list[str]] = {}
-    async for client_id, group in _runs.leaves_of(connection, run_id=run_id, client_ids=list(client_ids)):
-        leaves.setdefault(client_id, []).append(group)
-    return leaves
+) -> list[tuple[str, str, str | None]]:
+    """Who of these clients is to leave what (client, group, moment): what is still checked and not held."""
+    rows = _runs.leaves_of(connection, run_id=run_id, client_ids=list(client_ids))
+    return [tuple(row) async for row in rows]
 
 
 async def forget(connection: AnyConnection, run_id: str, client_ids: Collection[str]) -> int:

@@ -5,7 +5,8 @@
 3. LOG: the last step of each transaction that appends to the log, held until its commit: it makes
    the order of `seq` the order of commits.
 
-RELAY is a session lock: whoever holds it is the one relay. SCHEDULES is only tried, never waited for.
+RELAY is a session lock: whoever holds it is the one relay. SCHEDULES and OWED are only
+tried, never waited for.
 """
 
 from typing import Final
@@ -18,3 +19,4 @@ LOG: Final = 2
 RELAY_LOCK: Final = 3
 MIGRATION: Final = 4
 SCHEDULES: Final = 5
+OWED: Final = 6

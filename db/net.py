@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from db import locks, log
+from db import locks, log, owed
 from db.clients import FACT_FIELDS, Client, Membership
 from db.evidence import PastFacts, PastPin, payers_kept, verifications_kept
 from db.log import HistoryRow, Outgoing
+from db.owed import Owed
 from db.queries import load
 from db.stamps import Stamp
 
@@ -48,6 +49,11 @@ class Net:
     past_pins: list[PastPin] = field(default_factory=list)
     erased: list[str] = field(default_factory=list)
     """Clients of whom all that is past is erased, before `past_facts` is written."""
+    owed: list[Owed] = field(default_factory=list)
+    settled: list[Key] = field(default_factory=list)
+    """Client and group, of which no check is owed any more."""
+    forgotten: list[str] = field(default_factory=list)
+    """Clients to whom no check is owed any more."""
     history: list[HistoryRow] = field(default_factory=list)
     """In version order for each client."""
     snapshots: list[str] = field(default_factory=list)
@@ -67,6 +73,12 @@ async def write(
     Raises asyncpg.UniqueViolationError where another transaction has written a new client
     meanwhile: roll back and begin again (db.errors.is_transient says so).
     """
+    if net.forgotten:
+        await owed.forget_clients(connection, net.forgotten)
+    if net.settled:
+        await owed.settle(connection, net.settled)
+    if net.owed:
+        await owed.owe(connection, net.owed)
     await _clients.write_net(
         connection,
         # In id order, as everybody: two who meet on new clients do not wait for each other in a circle.

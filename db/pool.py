@@ -1,6 +1,6 @@
 """The connection pool."""
 
-from typing import Final
+from typing import Final, Literal
 
 import asyncpg
 import orjson
@@ -33,9 +33,13 @@ async def prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 
 
 async def create(
-    database_url: str, *, size: int = 4, application_name: str = "client-groups"
+    database_url: str,
+    *,
+    size: int = 4,
+    application_name: str = "client-groups",
+    isolation: Literal["read committed", "repeatable read"] = "read committed",
 ) -> "asyncpg.Pool[asyncpg.Record]":
-    """Open a pool of at most `size` connections.
+    """Open a pool of at most `size` connections; `isolation` is that of its transactions.
 
     Waits until the first one stands. Raises OSError or asyncpg.PostgresError if it cannot.
     """
@@ -49,6 +53,7 @@ async def create(
             "application_name": application_name,
             "timezone": "UTC",
             "lock_timeout": f"{LOCK_TIMEOUT_S}s",
+            "default_transaction_isolation": isolation,
             **BY_KEY,
         },
         reset=_keep,

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from db import locks
 from db.queries import load
+from db.sweeps import RANGE
 
 if TYPE_CHECKING:
     from db.connections import AnyConnection
@@ -15,7 +17,11 @@ if TYPE_CHECKING:
 _runs: Final = load("runs")
 
 CHUNK: Final = 500
-"""Clients in a chunk: a transaction of tens of milliseconds, so that events pass between."""
+"""Clients locked and written in one transaction: tens of milliseconds, so that events pass between."""
+
+
+class RunOverError(Exception):
+    """The run of a chunk ended while the chunk was under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,16 +144,32 @@ async def plan(connection: AnyConnection) -> str | None:
         case "undo":
             undone = row["task"]["run_id"]
             await _runs.add_chunks_of_run(connection, run_id=run_id, undone=undone, size=CHUNK)
-        case _:
-            await _runs.add_chunks_of_everybody(connection, run_id=run_id, size=CHUNK)
+        case "owed":
+            await _runs.add_chunks_of_owed(connection, run_id=run_id, size=CHUNK)
+        case kind:
+            # A check reads a range at once, and locks few of it; where addresses changed, all may be locked.
+            size = CHUNK if kind == "geoip" else RANGE
+            await _runs.add_chunks_of_everybody(connection, run_id=run_id, size=size)
     await _runs.planned(connection, run_id=run_id)
     return run_id
 
 
-async def claim(connection: AnyConnection) -> Chunk | None:
-    """Take a chunk, in turn over the runs. If the transaction fails, the chunk is free again."""
-    row = await _runs.claim(connection)
+async def claim(connection: AnyConnection, kinds: Collection[str]) -> Chunk | None:
+    """Take a chunk of such runs, in turn over the runs. If the transaction fails, it is free again."""
+    row = await _runs.claim(connection, kinds=list(kinds))
     return None if row is None else Chunk(*row)
+
+
+async def put_back(connection: AnyConnection, chunk: Chunk, *, after_id: str, clients: int) -> None:
+    """Leave what is beyond an id of a chunk that was claimed, for another time."""
+    await _runs.put_back(
+        connection,
+        run_id=chunk.run_id,
+        number=chunk.number,
+        after_id=after_id,
+        last_id=chunk.last_id,
+        clients=clients,
+    )
 
 
 async def order(connection: AnyConnection, run_id: str) -> Order:
@@ -160,6 +182,7 @@ async def count(connection: AnyConnection, run_id: str, came: Came) -> bool:
     """Add what a chunk came to; answers whether it was the last one of a run that is going.
 
     Waits for other chunks of the run that are at this step, and holds the run until the transaction ends.
+    Raises RunOverError where it ended meanwhile: roll back, for what was told of its end counts.
     """
     row = await _runs.count(
         connection,
@@ -170,7 +193,9 @@ async def count(connection: AnyConnection, run_id: str, came: Came) -> bool:
         to_leave=came.to_leave,
         skipped=dict(came.skipped),
     )
-    return row["state"] == "running" and await is_through(connection, run_id)
+    if row["state"] != "running":
+        raise RunOverError(run_id)
+    return await is_through(connection, run_id)
 
 
 async def is_through(connection: AnyConnection, run_id: str) -> bool:
@@ -223,14 +248,27 @@ async def going_on(connection: AnyConnection, group: str) -> list[Going]:
     return [Going(*row) async for row in _runs.going(connection, group_id=group)]
 
 
+async def hold_owed(connection: AnyConnection) -> bool:
+    """Be the only one to start what is owed until the transaction ends; answers whether nobody else is."""
+    return bool(await _runs.try_lock(connection, namespace=locks.NAMESPACE, lock=locks.OWED))
+
+
+async def is_going(connection: AnyConnection, kind: str) -> bool:
+    """Whether a run of a kind is going or held."""
+    return bool(await _runs.is_going(connection, kind=kind))
+
+
 async def dropped_groups(connection: AnyConnection, run_id: str) -> dict[str, str]:
     """The groups that fell out of a run, and why."""
     return {row["group_id"]: row["dropped"] async for row in _runs.dropped_groups(connection, run_id=run_id)}
 
 
-async def drop_group(connection: AnyConnection, group: str, why: str) -> Collection[str]:
-    """Let a group fall out of all runs that check it; answers those runs, which are held from here on."""
-    return [row["run_id"] async for row in _runs.drop_group(connection, group_id=group, why=why)]
+async def drop_group(
+    connection: AnyConnection, group: str, why: str, kinds: Collection[str]
+) -> Collection[str]:
+    """Let a group fall out of all runs of some kinds; answers those runs, which are held from here on."""
+    rows = _runs.drop_group(connection, group_id=group, why=why, kinds=list(kinds))
+    return [row["run_id"] async for row in rows]
 
 
 async def still_checks(connection: AnyConnection, run_id: str) -> bool:

@@ -32,7 +32,7 @@ from events.reading_commands import (
     ShowRun,
 )
 from events.record import FieldProblem, InvalidRecord, Record
-from events.run_commands import ApproveRun, CancelRun, StartCheck, UndoRun
+from events.run_commands import ApproveRun, CancelRun, Preview, RefreshGeoip, StartCheck, UndoRun
 from events.suggestions import SHOWN_MAX, did_you_mean, unknown_fields
 from events.upkeep_commands import ReplayDeadLetters, Snapshot
 from events.wire import read_time, unwrap
@@ -55,7 +55,9 @@ __all__ = [
     "ListRuns",
     "Paged",
     "Pin",
+    "Preview",
     "PutGroup",
+    "RefreshGeoip",
     "RemoveMembers",
     "ReplayDeadLetters",
     "SetClientGroups",
@@ -117,6 +119,8 @@ COMMANDS: Mapping[str, type[Command]] = {
     "approve-run": ApproveRun,
     "cancel-run": CancelRun,
     "undo-run": UndoRun,
+    "refresh-geoip": RefreshGeoip,
+    "preview": Preview,
     "list-groups": ListGroups,
     "show-group": ShowGroup,
     "list-members": ListMembers,

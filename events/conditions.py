@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from events import written
-from events.fields import CountryCode, Id, MaybeText, OpenCode
+from events.fields import Id, MaybeText, OpenCode, PastOrPresentCountry
 from events.payers import PAYER_STATUSES
 from events.problems import problems
 from events.request_parameters import TOTAL_MAX
@@ -73,8 +73,8 @@ def _checked(kind: Any) -> Callable[[object], str]:
 
 
 _VALUE_OF: Mapping[str, Callable[[object], str]] = {
-    "country": _checked(CountryCode),
-    "geoip_country": _checked(CountryCode),
+    "country": _checked(PastOrPresentCountry),
+    "geoip_country": _checked(PastOrPresentCountry),
     "request_parameter": _parameter_value,
     "payer_status": _checked(Annotated[str, choice_of("code", *PAYER_STATUSES)]),
     "provider": _checked(Id),

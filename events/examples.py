@@ -99,6 +99,23 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "approve-run": {"command": "approve-run", "run_id": "12", "actor": "anna", "reason": "they did move"},
     "cancel-run": {"command": "cancel-run", "run_id": "12"},
     "undo-run": {"command": "undo-run", "run_id": "12", "reason": "the rule was wrong"},
+    "refresh-geoip": {"command": "refresh-geoip", "reason": "a new database"},
+    "preview": {
+        "command": "preview",
+        "group": "eu-companies",
+        "name": "EU companies",
+        "auto_assignment": {"exclude": True, "keep_manual": True},
+        "conditions": [
+            {"condition_group": 1, "type": "country", "comparison": "one_of", "value": ["DE", "FR", "IT"]},
+            {
+                "condition_group": 2,
+                "type": "payer_status",
+                "comparison": "equals",
+                "value": "legal_entity",
+            },
+        ],
+        "sample": 20,
+    },
     "list-groups": {"command": "list-groups", "limit": 100},
     "show-group": {"command": "show-group", "group": "vip"},
     "list-members": {"command": "list-members", "group": "eu-companies", "limit": 1000},

@@ -28,6 +28,9 @@ NO_TIME = datetime.min.replace(tzinfo=UTC)
 COUNTRIES = frozenset({country.alpha_2 for country in pycountry.countries} | {"XK"})
 """ISO 3166-1 alpha-2, and Kosovo's XK, which ISO leaves to users and GeoIP databases use."""
 
+WITHDRAWN_COUNTRIES = frozenset({country.alpha_2 for country in pycountry.historic_countries}) - COUNTRIES
+"""Codes of countries that do not exist any more; conditions may go on naming them."""
+
 _IPV4_BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = rf"^(?:{_IPV4_BYTE}\.){{3}}{_IPV4_BYTE}$"
 _RFC_3339 = (
@@ -147,12 +150,14 @@ def _one_of(values: Iterable[str], fold: Callable[[str], str], code: str, messag
     return one_error(code, message, core_schema.literal_schema(allowed), from_text(folded, max_length=64))
 
 
-def _country() -> UnionSchema:
-    return _one_of(COUNTRIES, str.upper, "country", "expected an ISO 3166-1 alpha-2 country code, or XK")
+def _country(codes: frozenset[str] = COUNTRIES) -> UnionSchema:
+    return _one_of(codes, str.upper, "country", "expected an ISO 3166-1 alpha-2 country code, or XK")
 
 
 _COUNTRY_JSON = {"type": "string", "pattern": "^[A-Za-z]{2}$", "description": "ISO 3166-1 alpha-2 or XK"}
 CountryCode = Annotated[str, Kind(_country, _COUNTRY_JSON)]
+PastOrPresentCountry = Annotated[str, Kind(lambda: _country(COUNTRIES | WITHDRAWN_COUNTRIES), _COUNTRY_JSON)]
+"""Withdrawn codes too: a group must stay as it is when a country ceases to exist."""
 MaybeCountry = Annotated[str | None, Kind(lambda: maybe(_country()), maybe_json(_COUNTRY_JSON))]
 
 

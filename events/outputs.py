@@ -47,7 +47,7 @@ Moment = Literal[
     "group_deleted",
 ]
 Status = Literal["done", "accepted", "rejected"]
-RunKind = Literal["schedule", "forced", "undo", "members", "delete", "geoip", "owed"]
+RunKind = Literal["schedule", "forced", "undo", "members", "delete", "geoip", "owed", "preview"]
 RunState = Literal["running", "held", "done", "cancelled", "failed"]
 
 
@@ -175,8 +175,10 @@ class AssignmentRun(Output):
     """Progress or result of a run."""
 
     run_id: str
+    """Of a preview: the `command_id` of its command."""
     groups: list[str]
     kind: RunKind
+    """`preview` changes nothing: it is told of here only, and what it finds is in its command's answer."""
     state: RunState
     checked: int = Field(ge=0)
     """Clients, of `total`."""

@@ -19,6 +19,16 @@ _RESULTS: Mapping[str, Mapping[str, Any]] = {
     "pin": {"changed": 1, "pins": 1},
     "unpin": {"changed": 1, "pins": 1},
     "cancel-run": {"run_id": "12", "state": "cancelled"},
+    "preview": {
+        "as_of": "2026-11-22T10:20:00.000000Z",
+        "total": 20000,
+        "would_join": 120,
+        "would_leave": 4,
+        "would_be_held": False,
+        "would_stay": 1196,
+        "unknown": 31,
+        "sample": {"join": ["1042", "1077", "8116"], "leave": ["1043", "2001", "4410", "9900"]},
+    },
     "list-groups": {
         "groups": [
             {
@@ -144,6 +154,6 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
 """To commands that are done when they are answered."""
 ACCEPTED: Mapping[str, Mapping[str, Any]] = {
     command: _answer(command, status="accepted", run_id="13")
-    for command in ("start-check", "approve-run", "undo-run")
+    for command in ("start-check", "approve-run", "undo-run", "refresh-geoip")
 }
 """To those that only begin or go on with a run."""

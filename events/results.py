@@ -45,6 +45,31 @@ class RunEnded(Output):
     state: str
 
 
+class PreviewSample(Output):
+    """Some of those whom a check would move, by id: half are the first, half are drawn from the others."""
+
+    join: list[str]
+    leave: list[str]
+
+
+class Previewed(Output):
+    """What a check of all clients would do if the group were so."""
+
+    as_of: Time
+    """All of it is as it was at this moment."""
+    total: int = Field(ge=0)
+    """Registered clients: those that would be checked."""
+    would_join: int = Field(ge=0)
+    would_leave: int = Field(ge=0)
+    would_be_held: bool
+    """Those are more than `hold_leaves_over` lets leave without an operator."""
+    would_stay: int = Field(ge=0)
+    """Members who would be members still, whatever keeps them: with `would_leave`, all there are."""
+    unknown: int = Field(ge=0)
+    """For how many of `total` it cannot be said whether they match: they neither join nor leave."""
+    sample: PreviewSample
+
+
 class PinsMoved(MembershipsMoved):
     """Pins were laid or taken away."""
 
@@ -206,6 +231,7 @@ RESULTS: Mapping[str, type[Result]] = {
     "pin": PinsMoved,
     "unpin": PinsMoved,
     "cancel-run": RunEnded,
+    "preview": Previewed,
     "list-groups": GroupsPage,
     "show-group": GroupCard,
     "list-members": MembersPage,

@@ -36,8 +36,15 @@ class UndoRun(OfRun):
     """Puts back what a run changed, except where somebody changed it since; goes on as a run."""
 
 
+class RefreshGeoip(Command):
+    """Looks all addresses up again; goes on as a run."""
+
+
 class Preview(PutGroup):
-    """Says what a check of all clients would do if the group were so; nothing is written."""
+    """Says what a check of all clients would do if the group were so; nothing is written.
+
+    How far it is stands on assignment-runs, as a run of the kind `preview` whose id is that of the command.
+    """
 
     sample: Annotated[Annotated[int, Field(ge=0, le=SAMPLE_MAX)], none_is(10)] = 10
     """How many clients to name of those who would join, and of those who would leave."""

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 
 from events.base import Input
 from events.fields import NO_TIME, EventTime, GroupId, Id, MaybeText, code_of
+from events.kinds import none_is
 
 USAGE_KINDS = (
     "tariff",
@@ -27,7 +28,7 @@ class GroupUsageChanged(Input):
     kind: Annotated[str, code_of(*USAGE_KINDS)]
     ref_id: Id
     title: MaybeText = None
-    used: bool = True
+    used: Annotated[bool, none_is(True)] = True
 
     @property
     def time(self) -> datetime:

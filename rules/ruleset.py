@@ -139,6 +139,11 @@ class RuleSet:
         """The names of the request parameters that some group reads."""
         return self._parameters.names
 
+    @property
+    def reads_parameters(self) -> bool:
+        """Whether any condition reads a request parameter."""
+        return any(each.startswith(known_attributes.PARAMETER_PREFIX) for each in self._tables.indexes)
+
     def evaluate(self, facts: Facts) -> Verdicts:
         """The verdict of every group with conditions for this client, whether or not a check is due."""
         known = (

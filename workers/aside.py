@@ -34,7 +34,7 @@ from events.outputs import GroupCommandResult
 from events.record import FieldProblem, InvalidRecord, Record
 from events.replays import restored
 from workers.answers import AnyProblem, Rejected, answer_record, result_of
-from workers.aside_jobs import Job, Step
+from workers.aside_jobs import LONG, Job, Step
 from workers.transactions import transact
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ async def put_aside(connection: AnyConnection, command: Command, record: Record,
         value=record.value or b"",
         headers=list(record.headers),
         taken_at=now,
+        long=type(command) in LONG,
     )
 
 
@@ -98,9 +99,9 @@ class _NoJobError(Exception):
 class Aside(Service):
     """Takes steps of commands in turn, as long as there are some.
 
-    Every worker that takes commands has one, and they share the commands. After a step its command goes to
-    the end of the queue, so that a long one holds up a short one by one step at the most. A job may raise
-    Rejected before it writes anything.
+    Every worker that takes commands has one, and one for long commands; workers share them. After a step its
+    command goes to the end of the queue, so that a long one holds up a short one by one step at the most. A
+    job may raise Rejected before it writes anything.
     """
 
     def __init__(
@@ -111,10 +112,12 @@ class Aside(Service):
         deeds: Mapping[type[Command], Job],
         clock: Callable[[], datetime],
         committed: Callable[[], None],
+        long: bool = False,
         **kwargs: Any,
     ) -> None:
         """`deeds` do something: one whose id was done already is answered again. `readings` only read.
 
+        `long` takes the commands of `workers.aside_jobs.LONG` and no others; without it, all but them.
         `committed` is called after each commit that appended to the log; it must not block.
         """
         super().__init__(**kwargs)
@@ -123,6 +126,7 @@ class Aside(Service):
         self._deeds = frozenset(deeds)
         self._clock = clock
         self._committed = committed
+        self._long = long
         self._woken = asyncio.Event()
 
     @property
@@ -158,7 +162,7 @@ class Aside(Service):
 
     async def _step(self, connection: AnyConnection) -> bool | None:
         """None: there was no command. Else whether anything was appended to the log."""
-        waiting = await aside.claim(connection)
+        waiting = await aside.claim(connection, long=self._long)
         if waiting is None:
             return None
         try:

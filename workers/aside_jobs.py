@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from pydantic import BaseModel
 
 from db.connections import AnyConnection
 from db.log import Outgoing
+from events.base import Command
+from events.commands import Preview
 from events.record import FieldProblem
+from workers.answers import AnyProblem
+
+LONG: Final[frozenset[type[Command]]] = frozenset({Preview})
+"""Commands with a step of many seconds: another `Aside` does them, and the others need not wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +30,7 @@ class Step:
     progress: dict[str, Any] | None = None
     """What the next step is called with."""
     result: BaseModel | dict[str, Any] | None = None
-    warnings: Sequence[FieldProblem] = ()
+    warnings: Sequence[AnyProblem] = ()
     errors: Sequence[FieldProblem] = ()
 
 

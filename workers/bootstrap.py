@@ -17,7 +17,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_ran
 
 from db import pool as pools
 from db.errors import is_transient
-from events.commands import ReplayDeadLetters, Snapshot
+from events.commands import Preview, ReplayDeadLetters, Snapshot
 from events.topics import INPUTS
 from workers import evidence_upkeep, kafka, logs, readiness
 from workers.agents import create_agents
@@ -28,11 +28,14 @@ from workers.backpressure import Backpressure
 from workers.commands import CommandHandler
 from workers.evidence_upkeep import EvidenceUpkeep
 from workers.geoip import GeoIP
+from workers.geoip_watch import LOOK_S, GeoIPWatch
 from workers.handlers import BatchHandler, HandlerSettings, utc_now
 from workers.health import Check
 from workers.intake import Intake
 from workers.lanes import Lane
+from workers.pace import Pace
 from workers.pin_expiry import PinExpiry
+from workers.preview_job import PreviewJob
 from workers.reader import Reader
 from workers.readings import READINGS
 from workers.relay import Relay
@@ -97,7 +100,16 @@ async def build(settings: Settings) -> Parts:
         checks.append(readiness.relay_sends(relay))
     intake = None
     if "intake" in settings.roles:
-        intake = _intake(app, pool, relay, settings)
+        # A preview keeps its connection for many seconds: those of the pool are for what is short.
+        snapshots: asyncpg.Pool[asyncpg.Record] = await _retrying("the database")(
+            pools.create,
+            settings.database_url.get_secret_value(),
+            size=1,
+            application_name="client-groups previews",
+            isolation="repeatable read",
+        )
+        app.own_services.append(_PoolService(snapshots))
+        intake = _intake(app, pool, snapshots, relay, settings)
         checks.append(readiness.intake_reads(intake))
     else:
         # Faust's own consumer is there to elect a leader among the workers that take events.
@@ -106,7 +118,11 @@ async def build(settings: Settings) -> Parts:
 
 
 def _intake(
-    app: Application, pool: asyncpg.Pool[asyncpg.Record], relay: Relay | None, settings: Settings
+    app: Application,
+    pool: asyncpg.Pool[asyncpg.Record],
+    snapshots: asyncpg.Pool[asyncpg.Record],
+    relay: Relay | None,
+    settings: Settings,
 ) -> Intake:
     geoip = GeoIP(settings.geoip_database)
     rulesets = RuleSets()
@@ -123,14 +139,29 @@ def _intake(
         clock=utc_now,
         committed=announcer.appended,
     )
+    lanes = [Lane(app, index) for index in range(settings.lanes)]
+    pace = Pace(lanes, settings.run_pace)
+    previews = Aside(
+        snapshots,
+        readings={Preview: PreviewJob(pool, clock=utc_now, committed=announcer.appended, pace=pace)},
+        deeds={},
+        long=True,
+        clock=utc_now,
+        committed=announcer.appended,
+    )
+
+    def wake_asides() -> None:
+        aside.wake()
+        previews.wake()
+
     handler = BatchHandler(
         pool,
         rulesets,
-        CommandHandler(rulesets, max_ahead=max_ahead, aside=aside.commands),
+        CommandHandler(rulesets, max_ahead=max_ahead, aside=aside.commands | previews.commands),
         geoip.lookup,
         settings=HandlerSettings(max_ahead=max_ahead, trace_inputs=settings.trace_inputs),
         committed=announcer.appended,
-        commanded=aside.wake,
+        commanded=wake_asides,
     )
     intake = Intake(
         make_reader=partial(
@@ -141,14 +172,26 @@ def _intake(
             session_timeout=settings.session_timeout,
         ),
         pool=pool,
-        lanes=[Lane(app, index) for index in range(settings.lanes)],
+        lanes=lanes,
         backpressure=Backpressure(pool, settings.max_relay_backlog),
         batch_records=settings.batch_records,
         revoke_seconds=settings.session_timeout / 2,
         shutdown_seconds=settings.shutdown_seconds,
     )
     create_agents(app, intake, handler)
-    runner = Runner(pool, rulesets, clock=utc_now, committed=announcer.appended)
+
+    def can_look_up() -> bool:
+        return geoip.build is not None
+
+    runner = Runner(
+        pool,
+        rulesets,
+        geoip.lookup,
+        can_look_up=can_look_up,
+        clock=utc_now,
+        committed=announcer.appended,
+        pace=pace,
+    )
     expiry = PinExpiry(pool, rulesets, clock=utc_now, committed=announcer.appended)
     scheduler = Scheduler(
         pool,
@@ -159,13 +202,15 @@ def _intake(
     app.timer(TICK_S, on_leader=True, name="scheduler")(scheduler.tick)
     upkeep = EvidenceUpkeep(pool, clock=utc_now, kept_for=timedelta(days=settings.evidence_days))
     app.timer(evidence_upkeep.TICK_S, on_leader=True, name="evidence")(upkeep.tick)
+    watch = GeoIPWatch(pool, can_look_up, clock=utc_now, committed=announcer.appended)
+    app.timer(LOOK_S, on_leader=True, name="geoip-watch")(watch.look)
     watchdog = Watchdog(
         intake,
         pool,
         stuck_seconds=settings.stuck_seconds,
         batch_stuck_seconds=settings.batch_stuck_seconds,
     )
-    app.own_services.extend((announcer, aside, runner, expiry, intake, watchdog))
+    app.own_services.extend((announcer, aside, previews, runner, expiry, intake, watchdog))
     app.stops_first = intake
     return intake
 

@@ -7,18 +7,16 @@ are locked and checked again. So a pass over a million clients locks and writes 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from db import clients, leaves, runs, sweeps
 from db.log import Outgoing
 from db.net import Net
 from db.runs import Chunk, Order
-from db.sweeps import Seen
-from rules.membership import Change, check
-from rules.model import Facts, Moment, Payer, Unknown
+from rules.model import Moment
+from workers.range_check import range_check
 from workers.run_kinds import Piece
 from workers.touched import Cause
 from workers.work import Work
@@ -44,8 +42,12 @@ class CheckRuns:
     ) -> Piece:
         """Check a range of clients, or, at the end, those who are to leave once more."""
         cause = Cause(self._moment, f"run/{chunk.run_id}", now, None, order.actor, order.reason, chunk.run_id)
-        if chunk.client_ids is not None:
-            return await _let_leave(connection, chunk.run_id, chunk.client_ids, rules, cause)
+        if chunk.number >= LEAVES_FROM:
+            return await _let_leave(connection, chunk.run_id, chunk.client_ids or (), rules, cause)
+        return await self.check(connection, chunk, rules, cause)
+
+    async def check(self, connection: AnyConnection, chunk: Chunk, rules: RuleSet, cause: Cause) -> Piece:
+        """A part of the pass: joins at once, leaves are collected."""
         groups = await leaves.groups_checked(connection, chunk.run_id)
         return await _check_range(connection, chunk, list(groups), rules, cause)
 
@@ -76,17 +78,25 @@ class CheckRuns:
 async def _check_range(
     connection: AnyConnection, chunk: Chunk, groups: Sequence[str], rules: RuleSet, cause: Cause
 ) -> Piece:
-    seen = await sweeps.read(connection, chunk.after_id or "", chunk.last_id or "", groups)
-    checked = rules.mask(groups)
-    concerned = [each.client_id for each in seen if each.pinned or any(_change(each, checked, rules))]
+    check = range_check(rules, tuple(groups))
+    seen = await sweeps.read(connection, chunk.after_id or "", chunk.last_id or "", groups, check.reads)
+    concerned = await check.concerned(seen)
     if not concerned:
         return Piece()
+    remaining = 0
+    if len(concerned) > runs.CHUNK:
+        # As many would be locked and written for too long: the rest is read again, as a chunk of its own.
+        last = concerned[runs.CHUNK - 1]
+        del concerned[runs.CHUNK :]
+        remaining = min(chunk.clients, sum(each.client_id > last for each in seen))
+        await runs.put_back(connection, chunk, after_id=last, clients=remaining)
     work = Work(await clients.lock(connection, concerned), rules)
-    found: list[tuple[str, str]] = []
+    checked = rules.mask(groups)
+    found: list[tuple[str, str, str | None]] = []
     for client_id in concerned:
-        found += ((client_id, group) for group in work.check_adding(client_id, checked, cause))
+        found += ((client_id, group, None) for group in work.check_adding(client_id, checked, cause))
     await leaves.collect(connection, chunk.run_id, found)
-    return Piece(work.net(), to_leave=len(found))
+    return Piece(work.net(), to_leave=len(found), remaining=remaining)
 
 
 async def _let_leave(
@@ -95,50 +105,11 @@ async def _let_leave(
     of_client = await leaves.of_clients(connection, run_id, client_ids)
     if not of_client:
         return Piece()
-    work = Work(await clients.lock(connection, of_client), rules)
-    for client_id, groups in of_client.items():
-        work.check(client_id, rules.mask(groups), cause)
-    forgotten = await leaves.forget(connection, run_id, list(of_client))
+    leaving = {client_id for client_id, _, _ in of_client}
+    work = Work(await clients.lock(connection, leaving), rules)
+    for client_id, group, moment in of_client:
+        work.check(
+            client_id, rules.mask([group]), cause if moment is None else cause._replace(moment=Moment(moment))
+        )
+    forgotten = await leaves.forget(connection, run_id, leaving)
     return Piece(work.net(), to_leave=-forgotten)
-
-
-def _change(seen: Seen, checked: int, rules: RuleSet) -> Change:
-    members = manual = 0
-    for group in seen.by_rule or ():
-        bit = rules.bit(group)
-        if bit is not None:
-            members |= 1 << bit
-    for group in seen.by_hand or ():
-        bit = rules.bit(group)
-        if bit is not None:
-            members |= 1 << bit
-            manual |= 1 << bit
-    verdicts = rules.evaluate(facts_seen(seen))
-    return check(rules, verdicts, checked=checked, members=members, manual=manual, may_leave=True)
-
-
-def facts_seen(seen: Seen) -> Facts:
-    """What rules read of a client."""
-    return Facts(
-        seen.country,
-        seen.geoip_country if seen.looked_up else Unknown.UNKNOWN,
-        seen.provider_id,
-        seen.authorization_method,
-        seen.request_parameters or {},
-        _payers(tuple(seen.payers)) if seen.payers else _NO_PAYERS,
-        _methods(tuple(seen.verifications)) if seen.verifications else _NO_METHODS,
-    )
-
-
-_NO_PAYERS: Final[frozenset[Payer]] = frozenset()
-_NO_METHODS: Final[frozenset[str]] = frozenset()
-
-
-@lru_cache(maxsize=1_024)
-def _payers(kinds: Iterable[str]) -> frozenset[Payer]:
-    return frozenset(Payer(kind.removesuffix("-"), not kind.endswith("-")) for kind in kinds)
-
-
-@lru_cache(maxsize=64)
-def _methods(methods: Iterable[str]) -> frozenset[str]:
-    return frozenset(methods)

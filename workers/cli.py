@@ -11,6 +11,7 @@ from workers import (
     commands_groups,
     commands_positions,
     commands_reading,
+    commands_runs,
     commands_watching,
     commands_worker,
     exits,
@@ -28,6 +29,7 @@ for family in (
     commands_watching,
     commands_groups,
     commands_changing,
+    commands_runs,
     commands_worker,
     commands_positions,
 ):

@@ -19,6 +19,7 @@ from events.commands import (
     InvalidCommand,
     Pin,
     PutGroup,
+    RefreshGeoip,
     RemoveMembers,
     SetClientGroups,
     StartCheck,
@@ -35,7 +36,7 @@ from workers.burial import buried
 from workers.group_changes import change_group, delete_group, put_group
 from workers.group_records import condition_of
 from workers.membership_changes import change_client, change_members
-from workers.run_changes import approve_run, cancel_run, start_check, undo_run
+from workers.run_changes import approve_run, cancel_run, refresh_geoip, start_check, undo_run
 
 if TYPE_CHECKING:
     from workers.rulesets import RuleSets
@@ -53,6 +54,7 @@ HANDLERS: Final[Mapping[type[Command], Handler]] = {
     ApproveRun: approve_run,
     CancelRun: cancel_run,
     UndoRun: undo_run,
+    RefreshGeoip: refresh_geoip,
 }
 
 

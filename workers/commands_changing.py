@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from workers.exits import OPERATOR_CODES, REFUSED, CommandError
+from workers.operator_asking import carry_out, said_by
 from workers.operator_options import (
     ANSWER_TIMEOUT,
     CHANGING,
@@ -20,10 +21,6 @@ from workers.operator_options import (
     Timeout,
     Wait,
 )
-
-if TYPE_CHECKING:
-    from workers.console import Console
-    from workers.operator_changes import Carried
 
 
 def register(app: typer.Typer) -> None:
@@ -61,7 +58,7 @@ def put(
 
     read = read_group(file.read(), file_name(file))
     version = {} if if_version is None else {"if_version": if_version}
-    command = {**read.fields, **version, **_said(actor, reason), "command": "put-group"}
+    command = {**read.fields, **version, **said_by(actor, reason), "command": "put-group"}
     try:
         answer = ask(command, timeout)
     except ValueError as error:  # too large for the topic
@@ -91,8 +88,8 @@ def delete(
     timeout: Timeout = ANSWER_TIMEOUT,
 ) -> None:
     """Delete a group: its members leave, its conditions and pins go."""
-    command = {"command": "delete-group", "group": group_id, "force": force, **_said(actor, reason)}
-    _carry_out([command], wait=wait, as_json=as_json, timeout=timeout)
+    command = {"command": "delete-group", "group": group_id, "force": force, **said_by(actor, reason)}
+    carry_out([command], wait=wait, as_json=as_json, timeout=timeout)
 
 
 def add(
@@ -107,7 +104,7 @@ def add(
     timeout: Timeout = ANSWER_TIMEOUT,
 ) -> None:
     """Put clients into a group by hand."""
-    fields = {"command": "add-members", "group": group_id, **_said(actor, reason)}
+    fields = {"command": "add-members", "group": group_id, **said_by(actor, reason)}
     _move(fields, clients, file, wait=wait, as_json=as_json, timeout=timeout)
 
 
@@ -123,7 +120,7 @@ def remove(
     timeout: Timeout = ANSWER_TIMEOUT,
 ) -> None:
     """Take clients out of a group by hand; a later check may add those that match again."""
-    fields = {"command": "remove-members", "group": group_id, **_said(actor, reason)}
+    fields = {"command": "remove-members", "group": group_id, **said_by(actor, reason)}
     _move(fields, clients, file, wait=wait, as_json=as_json, timeout=timeout)
 
 
@@ -144,7 +141,12 @@ def pin(
     timeout: Timeout = ANSWER_TIMEOUT,
 ) -> None:
     """Hold clients in a group or out of it, whatever the rules say."""
-    fields = {"command": "pin", "group": group_id, "hold": "in" if hold_in else "out", **_said(actor, reason)}
+    fields = {
+        "command": "pin",
+        "group": group_id,
+        "hold": "in" if hold_in else "out",
+        **said_by(actor, reason),
+    }
     if expires is not None:
         from datetime import UTC, datetime
 
@@ -166,12 +168,8 @@ def unpin(
     timeout: Timeout = ANSWER_TIMEOUT,
 ) -> None:
     """End pins: a membership by hand counts again, else the rules."""
-    fields = {"command": "unpin", "group": group_id, **_said(actor, reason)}
+    fields = {"command": "unpin", "group": group_id, **said_by(actor, reason)}
     _move(fields, clients, file, wait=wait, as_json=as_json, timeout=timeout)
-
-
-def _said(actor: str, reason: str | None) -> dict[str, str]:
-    return {"actor": actor} if reason is None else {"actor": actor, "reason": reason}
 
 
 def _move(
@@ -187,17 +185,4 @@ def _move(
 
     found = read_clients(clients or (), None if file is None else file.read())
     commands = [{**fields, "clients": part} for part in split(found)]
-    _carry_out(commands, wait=wait, as_json=as_json, timeout=timeout)
-
-
-def _carry_out(commands: list[dict[str, Any]], *, wait: bool, as_json: bool, timeout: float) -> None:
-    from workers.operator_changes import carry_out, show
-    from workers.operator_output import consoles
-    from workers.operator_session import run
-
-    out, err = consoles()
-
-    async def work(console: Console) -> Carried:
-        return await carry_out(console, commands, timeout=timeout, wait=wait, screen=err)
-
-    show(run(work), as_json=as_json, out=out, err=err, timeout=timeout)
+    carry_out(commands, wait=wait, as_json=as_json, timeout=timeout)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from workers.exits import OPERATOR_CODES
+from workers.operator_asking import ask, ask_list, printed
 from workers.operator_options import ANSWER_TIMEOUT, READING, ClientId, GroupId, Json, Newest, Timeout
 
 
@@ -30,10 +31,8 @@ def explain(
     timeout: Timeout = ANSWER_TIMEOUT,
 ) -> None:
     """Say why a client is in a group or not: each condition, the facts, what decided beyond the rules."""
-    from workers.commands_reading import asked, printed
-
     command = {"command": "explain", "client_id": client_id, "group": group_id, "version": version, "at": at}
-    answer = asked(command, timeout)
+    answer = ask(command, timeout)
     if printed(answer, as_json=as_json):
         return
     from events.explanations import Explanation
@@ -48,9 +47,7 @@ def group_history(
     group_id: GroupId, *, limit: Newest = 20, as_json: Json = False, timeout: Timeout = ANSWER_TIMEOUT
 ) -> None:
     """List who changed what of a group, the newest first; of a deleted group too."""
-    from workers.commands_reading import listed, printed
-
-    answer = listed({"command": "group-history", "group": group_id}, "versions", limit, timeout)
+    answer = ask_list({"command": "group-history", "group": group_id}, "versions", limit, timeout)
     if printed(answer, as_json=as_json):
         return
     from events.explanations import GroupVersionsPage

@@ -1,13 +1,14 @@
-"""Commands for operators who look at groups, clients, changes and runs. They need Kafka's address only."""
+"""Commands for operators who look at groups, clients and changes. They need Kafka's address only."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from workers.exits import OPERATOR_CODES
+from workers.operator_asking import ask, ask_list, printed
 from workers.operator_options import (
     ANSWER_TIMEOUT,
     READING,
@@ -16,12 +17,11 @@ from workers.operator_options import (
     Json,
     Limit,
     Newest,
-    RunId,
     Timeout,
 )
 
 if TYPE_CHECKING:
-    from events.outputs import GroupCommandResult
+    from workers.console import Console
 
 
 def register(app: typer.Typer) -> None:
@@ -32,8 +32,6 @@ def register(app: typer.Typer) -> None:
         "client": client,
         "members": members,
         "history": history,
-        "runs": runs,
-        "run": run,
     }
     for name, command in commands.items():
         app.command(name, rich_help_panel=READING, epilog=OPERATOR_CODES)(command)
@@ -41,7 +39,7 @@ def register(app: typer.Typer) -> None:
 
 def groups(*, limit: Limit = None, as_json: Json = False, timeout: Timeout = ANSWER_TIMEOUT) -> None:
     """List groups, with how many conditions and members they have and how many refer to them (used)."""
-    answer = listed({"command": "list-groups"}, "groups", limit, timeout)
+    answer = ask_list({"command": "list-groups"}, "groups", limit, timeout)
     if printed(answer, as_json=as_json):
         return
     from events.results import GroupsPage
@@ -69,7 +67,7 @@ def group(
     timeout: Timeout = ANSWER_TIMEOUT,
 ) -> None:
     """Show a group: settings, conditions, how many members, who uses it, what is wrong with it."""
-    answer = asked({"command": "show-group", "group": group_id}, timeout)
+    answer = ask({"command": "show-group", "group": group_id}, timeout)
     if printed(answer, as_json=as_json):
         return
     from events.results import GroupCard
@@ -88,7 +86,7 @@ def group(
 
 def client(client_id: ClientId, *, as_json: Json = False, timeout: Timeout = ANSWER_TIMEOUT) -> None:
     """Show a client: what is known of it, its groups, and what holds it in groups or out of them."""
-    answer = asked({"command": "show-client", "client_id": client_id}, timeout)
+    answer = ask({"command": "show-client", "client_id": client_id}, timeout)
     if printed(answer, as_json=as_json):
         return
     from events.results import ClientCard
@@ -114,13 +112,11 @@ def members(
     """List the clients that are in a group, with how and since when."""
     command = {"command": "list-members", "group": group_id}
     if as_json:
-        printed(listed(command, "clients", limit, timeout), as_json=True)
+        printed(ask_list(command, "clients", limit, timeout), as_json=True)
         return
     from events.results import MembersPage
-    from workers.console import Console
     from workers.operator_output import consoles
-    from workers.operator_session import pages, read
-    from workers.operator_session import run as session
+    from workers.operator_session import pages, read, run
     from workers.operator_tables import members_table
 
     out, err = consoles()
@@ -143,7 +139,7 @@ def members(
         elif more is not None:
             err.print("There are more.")
 
-    session(show)
+    run(show)
 
 
 def history(
@@ -158,7 +154,7 @@ def history(
     if client_id is None and group_id is None:
         raise typer.BadParameter("name a client, or give --group")
     command = {"command": "history", "client_id": client_id, "group": group_id}
-    answer = listed(command, "changes", limit, timeout)
+    answer = ask_list(command, "changes", limit, timeout)
     if printed(answer, as_json=as_json):
         return
     from events.results import ChangesPage
@@ -174,74 +170,3 @@ def history(
         err.print("There are no changes.")
     if page.after is not None:
         err.print("There are older ones.")
-
-
-def runs(
-    *,
-    group_id: Annotated[str | None, typer.Option("--group", help="Only runs of this group.")] = None,
-    limit: Newest = 20,
-    as_json: Json = False,
-    timeout: Timeout = ANSWER_TIMEOUT,
-) -> None:
-    """List runs, the newest first: what goes on with many clients, and how far it is."""
-    answer = listed({"command": "list-runs", "group": group_id}, "runs", limit, timeout)
-    if printed(answer, as_json=as_json):
-        return
-    from events.results import RunsPage
-    from workers.operator_output import consoles
-    from workers.operator_session import read
-    from workers.operator_tables import runs_table
-
-    page = read(answer, RunsPage)
-    out, err = consoles()
-    if page.runs:
-        out.print(runs_table(page.runs))
-    else:
-        err.print("There are no runs.")
-    if page.after is not None:
-        err.print("There are older ones.")
-
-
-def run(run_id: RunId, *, as_json: Json = False, timeout: Timeout = ANSWER_TIMEOUT) -> None:
-    """Show how far a run is, or its result."""
-    answer = asked({"command": "show-run", "run_id": run_id}, timeout)
-    if printed(answer, as_json=as_json):
-        return
-    from events.outputs import AssignmentRun
-    from workers.operator_cards import run_card
-    from workers.operator_output import consoles
-    from workers.operator_session import read
-
-    consoles()[0].print(run_card(read(answer, AssignmentRun)))
-
-
-def asked(command: Mapping[str, Any], timeout: float) -> GroupCommandResult:
-    """The answer to one command; blocks. Raises CommandError."""
-    from workers.operator_session import ask
-
-    return ask(command, timeout)
-
-
-def listed(command: Mapping[str, Any], rows: str, limit: int | None, timeout: float) -> GroupCommandResult:
-    """All pages of a list as one answer; blocks. Raises CommandError."""
-    from workers.console import Console
-    from workers.operator_session import joined, pages
-    from workers.operator_session import run as session
-
-    async def work(console: Console) -> GroupCommandResult:
-        found = pages(console, command, rows, limit=limit, timeout=timeout)
-        return joined([answer async for answer in found])
-
-    return session(work)
-
-
-def printed(answer: GroupCommandResult, *, as_json: bool) -> bool:
-    """Write the answer where JSON is wanted; raises CommandError where it was rejected, so or so."""
-    from workers.operator_output import print_json
-    from workers.operator_session import refuse
-
-    if as_json:
-        print_json(answer)
-    if answer.status == "rejected":
-        refuse([answer])
-    return as_json

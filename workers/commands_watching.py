@@ -35,6 +35,8 @@ def watch(
 
 
 async def _watch(groups: list[str], clients: list[str], limit: int | None, *, as_json: bool) -> None:
+    from events.outputs import MembershipChanged
+    from events.topics import MEMBERSHIP_CHANGED
     from workers.console import ConsoleError
     from workers.operator_session import kafka_arguments, quieten
     from workers.operator_tables import change_line
@@ -44,7 +46,7 @@ async def _watch(groups: list[str], clients: list[str], limit: int | None, *, as
     quieten()
     left = limit
     try:
-        async with from_now_on(arguments) as changes:
+        async with from_now_on(arguments, MEMBERSHIP_CHANGED, MembershipChanged) as changes:
             typer.echo("Watching from now on; Ctrl-C ends it.", err=True)
             async for change in changes:
                 if not wanted(change, groups, clients):

@@ -122,6 +122,10 @@ class Console:
             for command_id in futures:
                 del self._pending[command_id]
 
+    def keep_waiting(self) -> None:
+        """Say that there was word of what is asked: the seconds without an answer begin anew."""
+        self._answered = time.monotonic()
+
     async def _connect(self) -> None:
         self._consumer = AIOKafkaConsumer(
             **self._arguments,

@@ -16,6 +16,8 @@ USAGE: Final = 2
 """Nothing was sent: what was typed, or a setting, cannot be used."""
 NO_ANSWER: Final = 3
 """No Kafka, or no answer. What was sent may still be carried out."""
+INTERRUPTED: Final = 130
+"""Ctrl-C, as shells count it. What was ordered goes on."""
 OPERATOR_CODES: Final = "Exit codes: 0 done, 1 refused, 2 usage, 3 no Kafka or no answer."
 
 

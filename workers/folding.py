@@ -137,6 +137,24 @@ def _learn_address(client: Client, ip: str | None, look_up: LookUp, effect: Effe
         effect.attributes |= {attributes.GEOIP_COUNTRY}
 
 
+def look_up_again(client: Client, look_up: LookUp, *, known: bool = False) -> Effect:
+    """Look a client's address up where that was not done yet; with `known`, also where it was.
+
+    What cannot be looked up stays as it is.
+    """
+    if client.ip is None or (client.geoip_build is not None and not known):
+        return NOTHING
+    country, build = look_up(client.ip)
+    if build is None:
+        return NOTHING
+    before = geoip_country(client)
+    client.geoip_country, client.geoip_build = country, build
+    effect = Effect(row=True)
+    if geoip_country(client) != before:
+        effect.attributes |= {attributes.GEOIP_COUNTRY}
+    return effect
+
+
 def _change_payer(client: Client, event: PayerChanged, stamp: Stamp) -> Effect:
     payer = client.payers.get(event.payer_id)
     if payer is not None and stamp <= payer.stamp:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from db import clients, groups, runs, schedules, usage
+from db import clients, groups, owed, runs, schedules, usage
 from db.connections import AnyConnection
 from db.groups import Group, Said, StoredGroup
 from db.runs import Order
@@ -16,10 +16,11 @@ from events.wire import traceparent
 from rules.problems import problems_of
 from workers.answers import AnyProblem, Done, Given, Rejected
 from workers.group_records import definition_of, group_of, group_record, group_tombstone, wire_of
+from workers.group_warnings import warnings_of
 from workers.membership_changes import AT_ONCE, cause_of, refuse_unknown
 from workers.membership_tasks import Deed, MembershipTask
 from workers.offers import unavailable
-from workers.run_changes import drop_group
+from workers.run_changes import ALL_BUT_DELETION, CHECKS, drop_group
 from workers.run_records import start_run
 from workers.schedules import next_moment
 from workers.work import Work
@@ -46,6 +47,28 @@ async def change_group(connection: AnyConnection, command: ChangeGroup, given: G
     return await _replace(connection, command, definition, before, given)
 
 
+async def refuse_wrong(
+    connection: AnyConnection, group: Group, before: StoredGroup | None, if_version: int | None
+) -> list[AnyProblem]:
+    """Raise Rejected where a group cannot take the place of the one before; answers what to warn of."""
+    if before is not None and before.state == "deleting":
+        raise Rejected(_being_deleted())
+    present = before if before is not None and before.state == "active" else None
+    kept = () if present is None else present.group.conditions
+    # What a group names already stays right: a provider may become inactive later (mission C5, C6).
+    errors: list[AnyProblem] = [*problems_of(group.conditions)]
+    warnings: list[AnyProblem] = []
+    for missing in await unavailable(connection, group.conditions):
+        (warnings if missing.is_named_in(kept) else errors).append(missing.problem)
+    if errors:
+        raise Rejected(*errors, warnings=warnings)
+    version = 0 if present is None else present.version
+    if if_version is not None and if_version != version:
+        says = f"its version is {version}" if present else "there is no such group (version 0)"
+        raise Rejected(FieldProblem("version_conflict", "if_version", f"{says}, not {if_version}"))
+    return [*warnings, *await warnings_of(connection, group)]
+
+
 async def _replace(
     connection: AnyConnection,
     command: PutGroup | ChangeGroup,
@@ -55,21 +78,10 @@ async def _replace(
 ) -> Done:
     now = given.now
     group = group_of(definition)
-    if before is not None and before.state == "deleting":
-        raise Rejected(_being_deleted())
+    warnings = await refuse_wrong(connection, group, before, command.if_version)
     present = before if before is not None and before.state == "active" else None
     version = 0 if before is None else before.version
     kept = () if present is None else present.group.conditions
-    # What a group names already stays right: a provider may become inactive later (mission C5, C6).
-    errors: list[AnyProblem] = [*problems_of(group.conditions)]
-    warnings: list[AnyProblem] = []
-    for missing in await unavailable(connection, group.conditions):
-        (warnings if missing.is_named_in(kept) else errors).append(missing.problem)
-    if errors:
-        raise Rejected(*errors, warnings=warnings)
-    if command.if_version is not None and command.if_version != (version if present else 0):
-        says = f"its version is {version}" if present else "there is no such group (version 0)"
-        raise Rejected(FieldProblem("version_conflict", "if_version", f"{says}, not {command.if_version}"))
     if present is not None and wire_of(present.group) == wire_of(group):
         return Done({"version": version, "changed": False}, warnings)
     stored = StoredGroup(group, version + 1, now, command.actor)
@@ -81,8 +93,9 @@ async def _replace(
     records = [published]
     if present is not None and _checked_as(group) != _checked_as(present.group):
         why = "its conditions or options changed"
-        records += await drop_group(connection, group.group_id, why, now)
+        records += await drop_group(connection, group.group_id, why, now, CHECKS)
     if group.conditions != kept:
+        await owed.forget_group(connection, group.group_id)
         message = "nobody was checked against the new conditions; start-check checks all clients"
         warnings.append(FieldProblem("conditions_changed", "conditions", message))
     return Done({"version": stored.version, "changed": True}, warnings, records=records)
@@ -122,7 +135,8 @@ async def delete_group(connection: AnyConnection, command: DeleteGroup, given: G
     said = Said(given.now, command.actor, command.reason, given.record.cause)
     await groups.begin_deletion(connection, command.group, said)
     await schedules.unset(connection, command.group)
-    records = await drop_group(connection, command.group, "it was deleted", given.now)
+    await owed.forget_group(connection, command.group)
+    records = await drop_group(connection, command.group, "it was deleted", given.now, ALL_BUT_DELETION)
     task = MembershipTask(Deed.DRAIN, command.group, command.time, command.actor, command.reason)
     ids = await groups.members_and_pinned(connection, command.group, AT_ONCE + 1)
     if len(ids) > AT_ONCE:

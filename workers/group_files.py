@@ -24,7 +24,7 @@ class GroupFile:
 
     name: str
     document: Document
-    base: tuple[str, ...]
+    base: tuple[str | int, ...]
     """Where in the document the group is."""
     fields: dict[str, Any]
 
@@ -39,6 +39,26 @@ def read_group(content: bytes, name: str) -> GroupFile:
 
     Only its form is checked: of the group itself the worker judges. Raises CommandError (REFUSED).
     """
+    return _one(_document(content, name), name)
+
+
+def read_some(content: bytes, name: str) -> list[GroupFile]:
+    """As `read_group`, or a list of groups as `apply` reads it."""
+    document = _document(content, name)
+    groups = document.value.get("groups") if isinstance(document.value, dict) else None
+    if not isinstance(groups, list):
+        return [_one(document, name)]
+    found = []
+    for place, fields in enumerate(groups):
+        base = ("groups", place)
+        if not isinstance(fields, dict):
+            line = document.line_of(base)
+            raise CommandError(f"{name}:{line}: {path_of(base)}: expected a group's fields", REFUSED)
+        found.append(GroupFile(name, document, base, fields))
+    return found
+
+
+def _document(content: bytes, name: str) -> Document:
     try:
         document = read(content)
     except NotYamlError as error:
@@ -46,6 +66,10 @@ def read_group(content: bytes, name: str) -> GroupFile:
     if document.problems:
         lines = [f"{name}:{each.line}: {path_of(each.path)}: {each.message}" for each in document.problems]
         raise CommandError("\n".join(lines), REFUSED)
+    return document
+
+
+def _one(document: Document, name: str) -> GroupFile:
     value = document.value
     base: tuple[str, ...] = ()
     wrong: str | None = None

@@ -16,10 +16,11 @@ from events.results import GroupCard, GroupsPage, GroupSummary, MembersPage
 from events.suggestions import did_you_mean
 from rules.model import ConditionType, GroupRules
 from rules.ruleset import RuleSet
-from workers.answers import Rejected
+from workers.answers import AnyProblem, Rejected
 from workers.aside_jobs import Step
 from workers.folding import facts_of
 from workers.group_records import client_group
+from workers.group_warnings import warnings_of
 from workers.offers import missing_from
 from workers.pages import after_of, page, place_of
 
@@ -47,7 +48,10 @@ async def show_group(
     """A group's card, and what is not right with its conditions now."""
     stored = await _group(connection, command.group)
     conditions = stored.group.conditions
-    warnings = [each.problem for each in missing_from(await providers.active(connection), conditions)]
+    warnings: list[AnyProblem] = [
+        each.problem for each in missing_from(await providers.active(connection), conditions)
+    ]
+    warnings += await warnings_of(connection, stored.group)
     unknown, all_checked = await _unknown(connection, stored)
     if not all_checked:
         message = (

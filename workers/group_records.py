@@ -16,7 +16,7 @@ from events.encode import encode, headers
 from events.groups import Group as WireGroup
 from events.outputs import ClientGroup, Reference
 from events.topics import CLIENT_GROUPS
-from rules.model import Comparison, Condition, ConditionType
+from rules.model import Comparison, Condition, ConditionType, GroupRules
 
 
 def group_of(given: WireGroup) -> Group:
@@ -77,9 +77,7 @@ def wire_of(group: Group) -> dict[str, Any]:
         "ignore_service_limit": group.ignore_service_limit,
         "auto_assignment": {
             "upon_registration": group.upon_registration,
-            "upon_change": (group.upon_registration or group.periodic)
-            if group.upon_change is None
-            else group.upon_change,
+            "upon_change": _checks_upon_change(group),
             "periodic": group.periodic,
             "schedule": group.schedule,
             "timezone": group.timezone,
@@ -89,6 +87,22 @@ def wire_of(group: Group) -> dict[str, Any]:
         },
         "conditions": [wire_condition(condition) for condition in group.conditions],
     }
+
+
+def rules_of(group: Group) -> GroupRules:
+    """What a check needs to know of the group."""
+    return GroupRules(
+        group.group_id,
+        group.conditions,
+        group.upon_registration,
+        _checks_upon_change(group),
+        group.exclude,
+        group.keep_manual,
+    )
+
+
+def _checks_upon_change(group: Group) -> bool:
+    return (group.upon_registration or group.periodic) if group.upon_change is None else group.upon_change
 
 
 def definition_of(group: Group) -> WireGroup:

@@ -20,6 +20,7 @@ from events.topics import GROUP_COMMANDS
 from rules.problems import problems_of
 from workers.console import COMMAND_BYTES_MAX
 from workers.group_records import group_of
+from workers.group_warnings import lint_of
 from workers.yaml_lines import Document, NotYamlError, read
 
 GROUPS: Final = "groups"
@@ -179,7 +180,9 @@ def _check(
     if len(value) > COMMAND_BYTES_MAX:
         message = f"is larger than one command may be ({COMMAND_BYTES_MAX:,} bytes)"
         return [_Problem("too_large", "", message)], command.warnings, command.group
-    return problems_of(group_of(command.definition).conditions), command.warnings, command.group
+    group = group_of(command.definition)
+    errors = problems_of(group.conditions)
+    return errors, [*command.warnings, *([] if errors else lint_of(group))], command.group
 
 
 def _refuse_twice(file: GroupsFile) -> None:

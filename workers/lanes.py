@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass, field
 
@@ -35,11 +36,14 @@ class Lane:
         self.in_hand: Handed | None = None
         self.idle = asyncio.Event()
         self.idle.set()
+        self.handed_at = -math.inf
+        """When it was handed a batch last, by time.monotonic()."""
 
     def hand(self, handed: Handed) -> None:
         """Give the lane's agent a batch. Only for a lane that is idle."""
         assert self.in_hand is None
         self.in_hand = handed
+        self.handed_at = handed.at
         self.idle.clear()
         self.channel.queue.put_nowait(handed)
 

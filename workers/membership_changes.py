@@ -121,10 +121,10 @@ def _refuse_where_all_are_pinned(warnings: list[FieldProblem], named: int) -> No
 def _passed_over(work: Work, task: MembershipTask, client_id: str, path: str) -> list[FieldProblem]:
     """Why the task does nothing to a client, where it is so."""
     touched = work[client_id]
-    if touched.was_deleted_after(task.said_at):
-        return [FieldProblem("deleted_later", path, "the client was deleted after this was said")]
     if task.passes_over_pinned and task.group in touched.client.pins:
         return [_is_pinned(task, client_id, path)]
+    if touched.was_deleted_after(task.said_at):
+        return [FieldProblem("deleted_later", path, "the client was deleted after this was said")]
     return []
 
 

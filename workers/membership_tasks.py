@@ -114,7 +114,8 @@ class MembershipTask:
 
 def _alike(one: Pin, other: Pin) -> bool:
     def says(pin: Pin) -> tuple[object, ...]:
-        return pin.membership is None, pin.expires_at, pin.actor, pin.reason
+        # The time too: said again later, it outlives a deletion as of a time in between.
+        return pin.membership is None, pin.expires_at, pin.actor, pin.reason, pin.said_at
 
     return says(one) == says(other)
 

@@ -54,10 +54,19 @@ RELAY_BACKLOG: Final = Gauge(
     "client_groups_relay_backlog",
     "Rows of the log not sent yet, when last looked at.",
 )
+RUN_CLIENTS: Final = Counter(
+    "client_groups_run_clients",
+    "Clients done in chunks of runs, by kind of run: this worker's share.",
+    ["kind"],
+)
 GEOIP_LOOKUPS: Final = Counter(
     "client_groups_geoip_lookups",
     "GeoIP lookups by result: `country`, `absent` (not in the database), `unknown` (no database).",
     ["result"],
+)
+OWED_CHECKS: Final = Gauge(
+    "client_groups_owed_checks",
+    "Checks that wait for addresses to be looked up; on the leader.",
 )
 GEOIP_BUILD: Final = Gauge(
     "client_groups_geoip_build_timestamp_seconds",

@@ -24,7 +24,8 @@ class Carried(BaseModel):
     """What came of an order: its commands' answers as one, and each for itself."""
 
     command: str
-    group: str
+    group: str | None
+    """None: it is about a run."""
     status: Status | None
     """`rejected` where one was, else `accepted` where one was; none where there is no answer at all."""
     errors: list[Problem]
@@ -55,7 +56,7 @@ async def carry_out(
     wait: bool,
     screen: Screen,
 ) -> Carried:
-    """Send commands of one kind to one group and, with `wait`, follow the runs that come of them.
+    """Send commands of one kind about one group or run and, with `wait`, follow the runs that come of them.
 
     Raises ConsoleError, also where a run is no longer answered for.
     """
@@ -80,7 +81,7 @@ def carried_of(
         place += len(command.get("clients", ()))
     return Carried(
         command=commands[0]["command"],
-        group=commands[0]["group"],
+        group=commands[0].get("group"),
         status=_status(found),
         errors=errors,
         warnings=warnings,
@@ -116,21 +117,29 @@ def show(carried: Carried, *, as_json: bool, out: Screen, err: Screen, timeout: 
 
 def _outcome(carried: Carried) -> Iterable[str]:
     done = [answer for answer in carried.answers if answer.status == "done"]
-    if done:
+    about = "" if carried.group is None else f"{carried.group}: "
+    if "run_id" in carried.result:
+        yield f"run {carried.result['run_id']} is {carried.result['state']}; what it did stays."
+    elif done:
         said = {"changed": "membership", "left": "member", "pins": "pin"}
         counts = {noun: carried.result[name] for name, noun in said.items() if name in carried.result}
         words = " and ".join(number(count, noun) for noun, count in counts.items())
         verb = "left; the group is deleted" if "left" in carried.result else "changed"
-        yield f"{carried.group}: {words} {verb}."
+        yield f"{about}{words} {verb}."
     followed = {run.run_id for run in carried.runs}
     for run in carried.runs:
         yield (
-            f"{carried.group}: run {run.run_id} is {run.state}: {number(run.joined)} joined,"
+            f"{about}run {run.run_id} is {run.state}: {number(run.joined)} joined,"
             f" {number(run.left)} left, {number(run.checked)} of {number(run.total, 'client')} looked at."
         )
+        for group, held in (run.held or {}).items():
+            sample = ", ".join(held.sample) + (", ..." if held.to_leave > len(held.sample) else "")
+            yield f"{group}: held: {number(held.to_leave)} of {number(held.members, 'member')}: {sample}"
+        if run.held:
+            yield f"`client-groups approve {run.run_id}` lets them leave; `cancel` in its place keeps them."
     for answer in carried.answers:
         if answer.run_id is not None and answer.run_id not in followed:
-            yield f"{carried.group}: goes on as run {answer.run_id}; `client-groups run {answer.run_id}`."
+            yield f"{about}goes on as run {answer.run_id}; `client-groups run {answer.run_id}`."
 
 
 def _status(answers: Sequence[GroupCommandResult]) -> Status | None:

@@ -6,6 +6,7 @@ import typer
 
 READING: Final = "Look at groups and clients"
 CHANGING: Final = "Change groups and members"
+RUNNING: Final = "Check all clients"
 """Where `--help` lists the commands."""
 ANSWER_TIMEOUT: Final = 30.0
 """Seconds."""

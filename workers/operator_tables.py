@@ -114,6 +114,20 @@ def runs_table(runs: Iterable[AssignmentRun]) -> Table:
     return made
 
 
+def run_line(run: AssignmentRun) -> str:
+    """How a run is, on one line, for a stream of them."""
+    counts = {"joined": run.joined, "left": run.left, "to leave": run.to_leave}
+    who = by(run.actor, run.reason)
+    what = f"{run.run_id}  {run.kind} of {_some(run.groups)}: {run.state}"
+    parts = (
+        f"{moment(run.finished_at or run.started_at)}  {what}",
+        f"{looked_at(run)} clients looked at",
+        *(f"{number(count)} {word}" for word, count in counts.items() if count),
+        *([f"by {who}"] if who else []),
+    )
+    return plain(", ".join(parts))
+
+
 def looked_at(run: AssignmentRun) -> str:
     """How many clients, and of how many while there are more."""
     total = number(run.total)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
@@ -9,14 +10,18 @@ from db import leaves, runs
 from db.connections import AnyConnection
 from db.log import Outgoing
 from db.runs import Going, Order
-from events.commands import ApproveRun, CancelRun, Command, StartCheck, UndoRun
+from events.commands import ApproveRun, CancelRun, Command, RefreshGeoip, StartCheck, UndoRun
 from events.record import FieldProblem
+from rules.attributes import GEOIP_COUNTRY
 from workers.answers import Done, Given, Rejected
 from workers.check_runs import APPROVED_FROM
 from workers.membership_changes import refuse_unknown
 from workers.run_records import run_record, start_run
 
 _GOING: Final = ("running", "held")
+CHECKS: Final = ("schedule", "forced")
+"""The kinds of runs that go by a group's conditions and options."""
+ALL_BUT_DELETION: Final = (*CHECKS, "undo", "members", "geoip", "owed")
 
 
 async def start_check(connection: AnyConnection, command: StartCheck, given: Given) -> Done:
@@ -34,6 +39,18 @@ async def start_check(connection: AnyConnection, command: StartCheck, given: Giv
     order = Order("forced", (command.group,), {}, given.record.cause, command.actor, command.reason)
     run_id, told = await start_run(connection, order, now=given.now, client_ids=None)
     return Done(warnings=warnings, run_id=run_id, records=[told])
+
+
+async def refresh_geoip(connection: AnyConnection, command: RefreshGeoip, given: Given) -> Done:
+    """Look all addresses up again, in a run."""
+    rules = await given.rulesets.hold(connection)
+    if await runs.is_going(connection, "geoip"):
+        message = "all addresses are being looked up already: list-runs shows the run"
+        raise Rejected(FieldProblem("run_going", "command", message))
+    groups = rules.decode(rules.upon_change & rules.readers([GEOIP_COUNTRY]))
+    order = Order("geoip", tuple(sorted(groups)), {}, given.record.cause, command.actor, command.reason)
+    run_id, told = await start_run(connection, order, now=given.now, client_ids=None)
+    return Done(run_id=run_id, records=[told])
 
 
 async def approve_run(connection: AnyConnection, command: ApproveRun, given: Given) -> Done:
@@ -64,13 +81,15 @@ async def undo_run(connection: AnyConnection, command: UndoRun, given: Given) ->
     return Done(run_id=run_id, records=[told])
 
 
-async def drop_group(connection: AnyConnection, group: str, why: str, now: datetime) -> list[Outgoing]:
-    """Let a group fall out of the checks that are going; answers what is to be said of those runs.
+async def drop_group(
+    connection: AnyConnection, group: str, why: str, now: datetime, kinds: Collection[str]
+) -> list[Outgoing]:
+    """Let a group fall out of the runs of these kinds that are going; answers what is to be said of them.
 
     The rules must be held alone: no chunk of them is under way.
     """
     told = []
-    for run_id in await runs.drop_group(connection, group, why):
+    for run_id in await runs.drop_group(connection, group, why, kinds):
         if not await runs.still_checks(connection, run_id):
             await runs.finish(connection, run_id, "cancelled", now=now, why=f"{group}: {why}")
         elif await _waits_for_nothing(connection, run_id):

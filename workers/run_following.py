@@ -5,10 +5,20 @@ from collections.abc import Sequence
 from typing import Final
 
 from rich.console import Console as Screen
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
 
 from events.outputs import AssignmentRun
 from workers.console import Console, NoAnswerError
+from workers.operator_output import text
 from workers.operator_session import read
 
 FIRST_LOOK_S: Final = 0.2
@@ -26,11 +36,27 @@ async def follow(
     """Wait until no run goes on any more; each as it is then: done, held, cancelled or failed.
 
     The bar is shown on `screen` where that is a terminal. Raises NoAnswerError, CommandError for a run that
-    is not there.
+    is not there. Where it is cancelled (Ctrl-C) it says that the runs go on.
     """
+    try:
+        return await _follow(console, run_ids, timeout, screen)
+    except asyncio.CancelledError:
+        words = f"The run goes on: `client-groups run {run_ids[0]} --follow` shows how far it is."
+        if len(run_ids) > 1:
+            words = "The runs go on: `client-groups runs` shows how far they are."
+        screen.print(text(words), soft_wrap=True)
+        raise
+
+
+async def _follow(
+    console: Console,
+    run_ids: Sequence[str],
+    timeout: float,  # noqa: ASYNC109
+    screen: Screen,
+) -> list[AssignmentRun]:
     found: dict[str, AssignmentRun] = {}
     pause = FIRST_LOOK_S
-    with _progress(screen) as progress:
+    with progress_of(screen) as progress:
         task = progress.add_task(_title(run_ids), total=None)
         while True:
             going = [run_id for run_id in run_ids if not _is_over(found.get(run_id))]
@@ -70,11 +96,20 @@ def _title(run_ids: Sequence[str]) -> str:
     return f"run {run_ids[0]}" if len(run_ids) == 1 else f"{len(run_ids)} runs"
 
 
-def _progress(screen: Screen) -> Progress:
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        """How many a second."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f}/s")
+
+
+def progress_of(screen: Screen) -> Progress:
+    """A bar with the rate, shown where `screen` is a terminal, and gone at its end."""
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
+        _Rate(),
         TimeElapsedColumn(),
         console=screen,
         transient=True,

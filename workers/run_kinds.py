@@ -22,12 +22,16 @@ class Piece:
 
     net: Net = field(default_factory=Net)
     to_leave: int = 0
+    remaining: int = 0
+    """Clients of the chunk that were put back, as a chunk, for another time."""
     skipped: Mapping[str, int] = field(default_factory=dict)
 
-    def came(self, checked: int) -> Came:
-        """For the run's counts."""
+    def came(self, clients: int) -> Came:
+        """For the run's counts; the chunk counts for so many clients."""
         joined = sum(row.joined for row in self.net.history)
-        return Came(checked, joined, len(self.net.history) - joined, self.to_leave, self.skipped)
+        return Came(
+            clients - self.remaining, joined, len(self.net.history) - joined, self.to_leave, self.skipped
+        )
 
 
 class RunKind(Protocol):

@@ -67,9 +67,14 @@ async def run_record(connection: AnyConnection, run_id: str, now: datetime) -> O
     run = await runs.find(connection, run_id)
     if run is None:
         raise LookupError(f"there is no run {run_id}")
+    return told(await run_of(connection, run), now)
+
+
+def told(run: AssignmentRun, now: datetime) -> Outgoing:
+    """The record that says this of a run."""
     return Outgoing(
         ASSIGNMENT_RUNS.name,
-        run_id.encode(),
-        encode(await run_of(connection, run)),
-        headers(ASSIGNMENT_RUNS.name, f"{run_id}:{token_hex(8)}", now, run_id),
+        run.run_id.encode(),
+        encode(run),
+        headers(ASSIGNMENT_RUNS.name, f"{run.run_id}:{token_hex(8)}", now, run.run_id),
     )

@@ -119,7 +119,12 @@ class Settings(KafkaSettings):
     batch_records: int = Field(
         1000, ge=1, le=100_000, description="At most so many records in one transaction."
     )
-    database_pool_size: int = Field(8, ge=2, le=1000, description="At most so many database connections.")
+    database_pool_size: int = Field(
+        8,
+        ge=2,
+        le=1000,
+        description="At most so many database connections; the relay and previews have one more each.",
+    )
     max_relay_backlog: int = Field(
         100_000, ge=1, description="The intake pauses while the relay has more rows of the log left to send."
     )
@@ -151,6 +156,12 @@ class Settings(KafkaSettings):
         365,
         gt=0,
         description="For so long a past membership can be explained: facts that changed are kept. Days.",
+    )
+    run_pace: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="While events come, runs and previews work for this share of the time; events go first.",
     )
     shutdown_seconds: float = Field(
         20,

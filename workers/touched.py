@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from db.clients import Client, Membership, Pin
 from db.evidence import PastFacts
 from db.log import HistoryRow
 from db.net import Net
+from db.owed import Owed
 from rules.model import Moment, Source
 from workers.past import erased, history_of, past_facts, past_pins
 
 if TYPE_CHECKING:
     from workers.folding import Effect
+
+
+_OWED: Final = frozenset({Moment.REGISTRATION, Moment.CHANGE, Moment.SCHEDULE, Moment.FORCED})
 
 
 class Cause(NamedTuple):
@@ -65,6 +69,11 @@ class Touched:
         )
         self.pins_before = dict(self.client.pins)
 
+    owed: dict[str, Cause] = field(default_factory=dict)
+    """Group -> the check that could not be decided, as the address could not be looked up."""
+    settled: Set[str] = frozenset()
+    """Groups about which something was said by hand: no older check stands above it."""
+
     def join(self, group: str, source: Source, said_at: datetime, cause: Cause) -> None:
         """Put the client into a group it is not in; back by rule into one just left: as if it stayed."""
         membership = self.memberships_before.get(group)
@@ -89,6 +98,7 @@ class Touched:
         """Hold the client in or out of a group; takes the place of a pin that is there."""
         self.client.pins[group] = pin
         self.pins |= {group}
+        self.settled |= {group}
         self._decide(group, cause)
         self.moved = True
 
@@ -108,6 +118,7 @@ class Touched:
                 Source.RULE.value, None, cause.at, cause.cause, cause.actor, cause.reason
             )
         self.pins |= {group}
+        self.settled |= {group}
         self._decide(group, cause)
         self.moved = True
 
@@ -162,6 +173,7 @@ class Touched:
 
         A member by rule becomes one by hand; one by hand is so as of the newest time it was said.
         """
+        self.settled |= {group}
         membership = self.client.memberships.get(group)
         if membership is None:
             self.join(group, Source.MANUAL, said_at, cause)
@@ -175,6 +187,7 @@ class Touched:
 
     def take_out(self, group: str, cause: Cause) -> None:
         """Take the client out of a group by hand."""
+        self.settled |= {group}
         if group in self.client.memberships:
             self.leave(group, cause)
 
@@ -192,6 +205,11 @@ class Touched:
         if effect.verifications:
             self.verifications |= effect.verifications
 
+    def owe(self, groups: Iterable[str], cause: Cause) -> None:
+        """Remember checks that could not be decided, where it was their moment."""
+        if cause.moment in _OWED:
+            self.owed.update(dict.fromkeys(groups, cause))
+
     def add_to(self, net: Net, parameters_read: Callable[[], Set[str]]) -> None:
         """Add what is different in the end. Gives the client its new version: to be asked for once.
 
@@ -206,6 +224,7 @@ class Touched:
             self._add_memberships_to(net, rows)
         elif self.deleted:
             net.snapshots.append(client_id)
+        self._add_owed_to(net)
         if client.new:
             net.created.append(client)
         elif self.row:
@@ -222,6 +241,14 @@ class Touched:
                 net.verifications.append((client, method))
             else:
                 net.verifications_gone.append((client_id, method))
+
+    def _add_owed_to(self, net: Net) -> None:
+        client_id = self.client.client_id
+        for group, cause in self.owed.items():
+            net.owed.append(Owed(client_id, group, cause.moment.value, cause.at, cause.cause))
+        net.settled += [(client_id, group) for group in self.settled]
+        if self.deleted:
+            net.forgotten.append(client_id)
 
     def _add_memberships_to(self, net: Net, rows: list[HistoryRow]) -> None:
         client, client_id = self.client, self.client.client_id

@@ -1,25 +1,29 @@
-"""The changes as they come: a reader of membership-changed from now on."""
+"""What the worker says as it comes: a reader of one of its topics from now on."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from pydantic import ValidationError
 
-from events.outputs import MembershipChanged
-from events.topics import MEMBERSHIP_CHANGED
+from events.outputs import MembershipChanged, Output
+from events.topics import Topic
 from workers.console import CLOSE_TIMEOUT_S, CONNECT_TIMEOUT_S, ConsoleError
+
+Said = TypeVar("Said", bound=Output)
 
 
 @asynccontextmanager
-async def from_now_on(arguments: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[MembershipChanged]]:
-    """Connect; what is committed after that is seen, each change once.
+async def from_now_on(
+    arguments: Mapping[str, Any], topic: Topic, model: type[Said]
+) -> AsyncIterator[AsyncIterator[Said]]:
+    """Connect; what is committed to `topic` after that is seen, each record once, as a `model`.
 
     `arguments` are those of workers.kafka.client_arguments. Raises ConsoleError when no Kafka answers or the
-    topic is not there. The iterator waits for changes and never ends by itself; a broker that goes away
+    topic is not there. The iterator waits for records and never ends by itself; a broker that goes away
     is waited for.
     """
     servers = arguments["bootstrap_servers"]
@@ -40,14 +44,14 @@ async def from_now_on(arguments: Mapping[str, Any]) -> AsyncIterator[AsyncIterat
 
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await _refuse_missing(consumer())
-                reader = consumer(MEMBERSHIP_CHANGED.name)
+                await _refuse_missing(consumer(), topic.name)
+                reader = consumer(topic.name)
                 await _stand_at_the_end(reader)
         except (KafkaConnectionError, TimeoutError) as error:
             raise ConsoleError(f"no Kafka answers at {servers}") from error
         except (KafkaError, OSError) as error:
             raise ConsoleError(f"Kafka at {servers} cannot be used: {error}") from error
-        yield _changes(reader)
+        yield _records(reader, topic.name, model)
 
 
 def wanted(change: MembershipChanged, groups: Collection[str], clients: Collection[str]) -> bool:
@@ -55,8 +59,7 @@ def wanted(change: MembershipChanged, groups: Collection[str], clients: Collecti
     return (not groups or change.group in groups) and (not clients or change.client_id in clients)
 
 
-async def _refuse_missing(consumer: Any) -> None:
-    topic = MEMBERSHIP_CHANGED.name
+async def _refuse_missing(consumer: Any, topic: str) -> None:
     await consumer.start()
     # A look that makes no topics, as subscribing would where brokers are set to.
     if topic not in await consumer.topics():
@@ -76,14 +79,14 @@ async def _stop(consumer: Any) -> None:
         await asyncio.wait_for(consumer.stop(), CLOSE_TIMEOUT_S)
 
 
-async def _changes(consumer: Any) -> AsyncIterator[MembershipChanged]:
+async def _records(consumer: Any, topic: str, model: type[Said]) -> AsyncIterator[Said]:
     while True:
         try:
             record = await consumer.getone()
         except KafkaError as error:
             if not error.retriable:
-                raise ConsoleError(f"changes cannot be read: {error}") from error
+                raise ConsoleError(f"the topic {topic} cannot be read: {error}") from error
             await asyncio.sleep(0.1)
             continue
-        with suppress(ValidationError):  # what others wrote onto the topic is none of its changes
-            yield MembershipChanged.model_validate_json(record.value or b"", extra="ignore")
+        with suppress(ValidationError):  # what others wrote onto the topic is none of its records
+            yield model.model_validate_json(record.value or b"", extra="ignore")

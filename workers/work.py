@@ -16,7 +16,7 @@ from db.evidence import as_it_is
 from db.net import Net
 from rules.membership import Change, check
 from rules.model import Moment, Source
-from workers.folding import ClientEvent, LookUp, facts_of, fold
+from workers.folding import ClientEvent, Effect, LookUp, facts_of, fold, look_up_again
 from workers.touched import Cause, Touched
 
 if TYPE_CHECKING:
@@ -67,6 +67,16 @@ class Work:
         if checked:
             self._check(touched, checked, Cause(moment, record.cause, at, traceparent))
 
+    def look_up_again(self, client_id: str, look_up: LookUp, at: datetime, *, known: bool = False) -> Effect:
+        """Look a client's address up where that was not done yet; with `known`, also where it was."""
+        touched = self._touched[client_id]
+        before = as_it_is(touched.client)
+        effect = look_up_again(touched.client, look_up, known=known)
+        touched.note(effect)
+        if effect.attributes and before.registered_at is not None:
+            touched.facts_ended(before, at)
+        return effect
+
     def check(self, client_id: str, checked: int, cause: Cause) -> None:
         """Check a client, where it is registered, against the groups of a mask: it may join and leave."""
         touched = self._touched[client_id]
@@ -78,7 +88,7 @@ class Work:
         touched = self._touched[client_id]
         if touched.client.registered_at is None:
             return []
-        change = self._change(touched, checked, may_leave=True)
+        change = self._change(touched, checked, cause, may_leave=True)
         self._join_all(touched, change.joins, cause)
         to_leave = []
         for group in self._rules.decode(change.leaves):
@@ -89,7 +99,7 @@ class Work:
         return to_leave
 
     def _check(self, touched: Touched, checked: int, cause: Cause) -> None:
-        change = self._change(touched, checked, may_leave=cause.moment is not Moment.REGISTRATION)
+        change = self._change(touched, checked, cause, may_leave=cause.moment is not Moment.REGISTRATION)
         for group in self._rules.decode(change.leaves):
             touched.leave(group, cause)
         self._join_all(touched, change.joins, cause)
@@ -98,7 +108,7 @@ class Work:
         for group in self._rules.decode(joins):
             touched.join(group, Source.RULE, cause.at, cause)
 
-    def _change(self, touched: Touched, checked: int, *, may_leave: bool) -> Change:
+    def _change(self, touched: Touched, checked: int, cause: Cause, *, may_leave: bool) -> Change:
         client, rules = touched.client, self._rules
         members = manual = 0
         for group, membership in client.memberships.items():
@@ -108,6 +118,9 @@ class Work:
                 if membership.source == Source.MANUAL:
                     manual |= 1 << bit
         verdicts = rules.evaluate(facts_of(client))
+        if client.ip is not None and client.geoip_build is None:
+            unknown = checked & rules.conditional & verdicts.possibly & ~verdicts.surely
+            touched.owe(rules.decode(unknown), cause)
         return check(rules, verdicts, checked=checked, members=members, manual=manual, may_leave=may_leave)
 
     @staticmethod

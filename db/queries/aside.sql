@@ -1,16 +1,17 @@
 -- name: put!
 -- Put a command aside.
 INSERT INTO aside_commands (command_id, topic, partition, kafka_offset, timestamp_ms, key, value, header_names,
-                            header_values, taken_at)
+                            header_values, taken_at, long)
 VALUES (:command_id, :topic, :partition, :kafka_offset, :timestamp_ms, :key, :value, :header_names, :header_values,
-        :taken_at);
+        :taken_at, :long);
 
 -- name: claim^
 -- The command whose turn it is, held until the transaction ends; none where others have them all.
 SELECT a.aside_id, a.command_id, a.topic, a.partition, a.kafka_offset, a.timestamp_ms, a.key, a.value, a.header_names,
        a.header_values, a.taken_at, a.progress
 FROM aside_commands AS a
-WHERE NOT EXISTS (SELECT FROM aside_commands AS b WHERE b.command_id = a.command_id AND b.aside_id < a.aside_id)
+WHERE a.long = :long
+  AND NOT EXISTS (SELECT FROM aside_commands AS b WHERE b.command_id = a.command_id AND b.aside_id < a.aside_id)
 ORDER BY a.turn
 LIMIT 1
 FOR UPDATE OF a SKIP LOCKED;

@@ -45,6 +45,14 @@ ORDER BY position;
 -- The ids of all groups that are there.
 SELECT group_id FROM groups WHERE state = 'active';
 
+-- name: with_digest
+-- The groups that are there whose conditions have a digest, but one, in the order of ids.
+SELECT group_id::text
+FROM groups
+WHERE conditions_digest = :digest AND group_id <> :but AND state = 'active'
+ORDER BY group_id
+LIMIT :row_limit;
+
 -- name: begin_deletion!
 -- From here on a group counts as not there.
 UPDATE groups
@@ -56,22 +64,22 @@ WHERE group_id = :group_id;
 UPDATE groups SET state = 'deleted' WHERE group_id = :group_id;
 
 -- name: members_and_pinned
--- Some of those who are in a group or pinned to it.
-SELECT client_id FROM memberships WHERE group_id = :group_id
+-- Some of those who are in a group or pinned to it. Limited in each part too: a group may have millions.
+(SELECT client_id FROM memberships WHERE group_id = :group_id ORDER BY client_id LIMIT :limit)
 UNION
-SELECT client_id FROM pins WHERE group_id = :group_id
+(SELECT client_id FROM pins WHERE group_id = :group_id ORDER BY client_id LIMIT :limit)
 LIMIT :limit;
 
 -- name: store!
 -- Write a group.
 INSERT INTO groups (group_id, name, description, currency_rates, allow_service_suspension, allow_service_deletion,
                     ignore_service_limit, upon_registration, upon_change, periodic, schedule, timezone, exclude,
-                    keep_manual, hold_leaves_percent, hold_leaves_count, version, updated_at, updated_by,
-                    rules_version)
+                    keep_manual, hold_leaves_percent, hold_leaves_count, conditions_digest, version, updated_at,
+                    updated_by, rules_version)
 VALUES (:group_id, :name, :description, :currency_rates, :allow_service_suspension, :allow_service_deletion,
         :ignore_service_limit, :upon_registration, :upon_change, :periodic, :schedule, :timezone, :exclude,
-        :keep_manual, :hold_leaves_percent, :hold_leaves_count, :version, :updated_at, :updated_by,
-        :rules_version)
+        :keep_manual, :hold_leaves_percent, :hold_leaves_count, :conditions_digest, :version, :updated_at,
+        :updated_by, :rules_version)
 ON CONFLICT (group_id) DO UPDATE
 SET name = excluded.name,
     description = excluded.description,
@@ -88,6 +96,7 @@ SET name = excluded.name,
     keep_manual = excluded.keep_manual,
     hold_leaves_percent = excluded.hold_leaves_percent,
     hold_leaves_count = excluded.hold_leaves_count,
+    conditions_digest = excluded.conditions_digest,
     version = excluded.version,
     updated_at = excluded.updated_at,
     updated_by = excluded.updated_by,

@@ -48,6 +48,28 @@ FROM (
     GROUP BY (place - 1) / :size
 ) AS ranges;
 
+-- name: add_chunks_of_owed!
+-- Cut the clients to whom something is owed into chunks.
+INSERT INTO run_chunks (run_id, number, client_ids, clients)
+SELECT :run_id, (place - 1) / :size, array_agg(client_id ORDER BY client_id), count(*)
+FROM (
+    SELECT client_id, row_number() OVER (ORDER BY client_id) AS place
+    FROM (
+        SELECT client_id FROM owed_checks
+        UNION
+        SELECT client_id::text FROM clients WHERE ip IS NOT NULL AND geoip_build IS NULL
+    ) AS of_owed
+) AS placed
+GROUP BY (place - 1) / :size;
+
+-- name: is_going$
+-- Whether a run of a kind is going or held.
+SELECT EXISTS (SELECT FROM runs WHERE state IN ('running', 'held') AND kind = :kind);
+
+-- name: try_lock$
+-- Be the only one to start runs of some kind until the transaction ends.
+SELECT pg_try_advisory_xact_lock(:namespace, :lock);
+
 -- name: add_chunks_of_run!
 -- Cut the clients that another run changed into chunks.
 INSERT INTO run_chunks (run_id, number, client_ids, clients)
@@ -95,12 +117,17 @@ WHERE (run_id, number) = (
     SELECT c.run_id, c.number
     FROM run_chunks AS c
     JOIN runs AS r ON r.run_id = c.run_id
-    WHERE r.state = 'running' AND r.planned
+    WHERE r.state = 'running' AND r.planned AND r.kind = ANY (:kinds::text[])
     ORDER BY c.number, c.run_id
     LIMIT 1
     FOR UPDATE OF c SKIP LOCKED
 )
 RETURNING run_id, number, client_ids, after_id, last_id, clients;
+
+-- name: put_back!
+-- What is left of a range of ids that was claimed and is not done whole.
+INSERT INTO run_chunks (run_id, number, after_id, last_id, clients)
+VALUES (:run_id, :number, :after_id, :last_id, :clients);
 
 -- name: order^
 -- What a run is to do.
@@ -133,8 +160,9 @@ SELECT group_id, held FROM run_groups WHERE run_id = :run_id AND dropped IS NULL
 
 -- name: collect_leaves!
 -- Remember who is to leave.
-INSERT INTO run_leaves (run_id, group_id, client_id)
-SELECT :run_id, u.key, u.client_id FROM unnest(:leaves::key_input[]) AS u
+INSERT INTO run_leaves (run_id, group_id, client_id, moment)
+SELECT :run_id, u.group_id, u.client_id, u.moment
+FROM unnest(:client_ids::text[], :group_ids::text[], :moments::text[]) AS u (client_id, group_id, moment)
 ON CONFLICT DO NOTHING;
 
 -- name: forget_leaves$
@@ -150,7 +178,7 @@ SELECT count(*) FROM gone;
 
 -- name: leaves_of
 -- Which of these clients are to leave which groups that are still checked and not held.
-SELECT l.client_id, l.group_id
+SELECT l.client_id, l.group_id, l.moment
 FROM run_leaves AS l
 JOIN run_groups AS g ON g.run_id = l.run_id AND g.group_id = l.group_id
 WHERE l.run_id = :run_id AND g.dropped IS NULL AND NOT g.held AND l.client_id = ANY (:client_ids::text[]);
@@ -204,11 +232,12 @@ SET to_leave = (SELECT count(*) FROM run_leaves AS l
 WHERE run_id = :run_id;
 
 -- name: drop_group
--- A group falls out of all runs that check it, or hold its leaves; answers those runs, locked, in order.
+-- A group falls out of the runs of these kinds that are going or held; answers those runs, locked, in order.
 WITH going AS (
     SELECT r.run_id FROM runs AS r
     JOIN run_groups AS g ON g.run_id = r.run_id
     WHERE g.group_id = :group_id AND g.dropped IS NULL AND r.state IN ('running', 'held')
+      AND r.kind = ANY (:kinds::text[])
     ORDER BY r.run_id
     FOR NO KEY UPDATE OF r
 )

@@ -22,8 +22,10 @@ name: Ours
 description: For a test
 conditions:
   - {{condition_group: 1, type: country, comparison: one_of, value: [NO, SE]}}
-  - {{condition_group: 2, type: request_parameter, parameter: fromsite, comparison: is_set}}
+  - {{condition_group: 2, type: request_parameter, parameter: {0}, comparison: is_set}}
+auto_assignment: {{upon_change: true}}
 """
+"""Of conditions that no other group has, and checked: there is nothing to warn of."""
 MANY = 1_500
 """More than a worker does at once: they go on as a run."""
 
@@ -158,10 +160,10 @@ def test_what_goes_on_as_a_run_is_followed(typed: Typed, prefix: str) -> None:
 
 
 async def test_what_is_there_is_shown(running: Running, typed: Typed, prefix: str) -> None:
-    group = GROUP.format(prefix) + "auto_assignment: {upon_registration: true}\n"
+    group = GROUP.format(prefix).replace("upon_change", "upon_registration")
     typed("put", "-", content=group)
     client = f"{prefix}-1"
-    await register(running, client, country="NO", ip="192.0.2.7", request_parameters={"fromsite": "\x1b[31m"})
+    await register(running, client, country="NO", ip="192.0.2.7", request_parameters={prefix: "\x1b[31m"})
     card = until(typed, "client", client, has="rule")
     assert ["country", "NO"] in [line.split() for line in card.splitlines()]
     assert "\\x1b[31m" in card
@@ -172,7 +174,7 @@ async def test_what_is_there_is_shown(running: Running, typed: Typed, prefix: st
     shown = typed.says("group", prefix)
     assert "members             2" in shown
     assert "(1) country is one of NO, SE" in shown
-    assert 'and (2) request parameter "fromsite" is set' in shown
+    assert f'and (2) request parameter "{prefix}" is set' in shown
     written = typed.says("group", prefix, "--yaml")
     assert typed.says("put", "-", content=written) == f"{prefix}: unchanged (version 1).\n"
     as_json = json.dumps(typed.json("group", prefix))
@@ -319,7 +321,7 @@ def test_a_shell_is_told_how_to_complete(typed: Typed) -> None:
     environment = {
         **typed.environment,
         "_CLIENT_GROUPS_COMPLETE": "complete_bash",
-        "COMP_WORDS": "client-groups un",
+        "COMP_WORDS": "client-groups unp",
         "COMP_CWORD": "1",
     }
     assert Typed(environment)().stdout.split() == ["unpin"]

@@ -23,7 +23,7 @@ from tests.support.model_decode import Raw
 
 pytestmark = pytest.mark.timeout(300)  # the run itself takes less than a minute on an idle machine
 
-OPTIONS = Options(kills=4, seed=7, clients=120, events=1200)
+OPTIONS = Options(kills=4, seed=4, clients=120, events=1200)
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,7 @@ def test_kills_lose_and_repeat_nothing(evidence: Evidence) -> None:
     assert len(evidence.records) > OPTIONS.events
     assert len(evidence.tables.history) > 300
     assert len(evidence.model.dead) > 10
+    assert sum(run.joined + run.left for run in evidence.model.runs.all.values()) > 10
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -112,6 +113,38 @@ def exchanged(found: list[Raw]) -> list[Raw]:
     raise AssertionError("no client with two changes in a row")
 
 
+def of_no_run(found: list[Raw]) -> list[Raw]:
+    return every_value(run_id=None)(found)
+
+
+def a_join_less(rows: list[Any]) -> list[Any]:
+    """Without the first join that a run made."""
+    at = next(at for at, row in enumerate(rows) if row["run_id"] is not None and row["joined"])
+    return rows[:at] + rows[at + 1 :]
+
+
+def first_note(rows: list[Any], source: str, operation: str = "") -> int:
+    return next(
+        at for at, row in enumerate(rows) if row["source"] == source and operation in row["operation"]
+    )
+
+
+def again(rows: list[Any], source: str, operation: str) -> list[Any]:
+    at = first_note(rows, source, operation)
+    return [*rows[: at + 1], *rows[at:]]
+
+
+def otherwise(rows: list[Any], source: str, **fields: Any) -> list[Any]:
+    """The first note of a table says something else."""
+    at = first_note(rows, source)
+    now = json.dumps(json.loads(rows[at]["now"]) | fields)
+    return [*rows[:at], {**rows[at], "now": now}, *rows[at + 1 :]]
+
+
+def without_leaves(rows: list[Any]) -> list[Any]:
+    return [row for row in rows if row["source"] != "run_leaves"]
+
+
 @pytest.mark.parametrize(
     "tamper",
     [
@@ -147,6 +180,25 @@ def exchanged(found: list[Raw]) -> list[Raw]:
             "a payer is missing": table("payers", without_one),
             "nobody is verified": table("verifications", every_row(passed_at=None)),
             "no provider is active": table("providers", every_row(active=False)),
+            "the end of a run is not told": outputs("assignment-runs", lambda found: found[:-1]),
+            "a run is told of in another order": outputs("assignment-runs", exchanged),
+            "runs that joined one more": outputs("assignment-runs", every_value(joined=1_000_000)),
+            "runs that checked fewer": outputs("assignment-runs", every_value(checked=0)),
+            "runs that are going for ever": outputs("assignment-runs", every_value(state="running")),
+            "an undoing that left out more": outputs("assignment-runs", every_value(skipped={"pinned": 1})),
+            "a change of no run": both(
+                outputs("membership-changed", of_no_run), table("history", every_row(run_id=None))
+            ),
+            "a run changed one less": table("history", a_join_less),
+            "a chunk is done twice": table("notes", lambda rows: again(rows, "run_chunks", "DELETE")),
+            "a run stands otherwise": table("notes", lambda rows: otherwise(rows, "runs", joined=77)),
+            "a run is held for nothing": table("notes", lambda rows: otherwise(rows, "runs", state="held")),
+            "who was to leave is another": table(
+                "notes", lambda rows: otherwise(rows, "run_leaves", client_id="nobody")
+            ),
+            "nobody was to leave": table("notes", without_leaves),
+            "a pin that holds the other way": table("pins", every_row(held_in=True)),
+            "something else is beneath the pins": table("pins", every_row(beneath_source="rule")),
         }.items()
     ],
 )

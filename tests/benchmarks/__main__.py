@@ -1,6 +1,7 @@
 """Measures the worker beside baselines, in one run on one stack of its own. See docs/benchmarks.md.
 
-python -m tests.benchmarks [--quick] [--only throughput evaluator latency evidence] [--events N] [--rounds N]
+python -m tests.benchmarks [--quick] [--only evaluator throughput latency runs scale evidence]
+                           [--events N] [--rounds N] [--clients N ...] [--groups N]
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ import uvloop
 from rich.console import Console
 
 from deploy.local import StackError
-from tests.benchmarks import evaluator, evidence, latency, report, throughput
+from tests.benchmarks import evaluator, evidence, latency, report, runs, scale, throughput
 from tests.benchmarks.stand import ONE_PROCESS, Stand, StandError
 from tests.benchmarks.stream import QUIET
 from tests.chaos.fleet import ROOT
 
-PARTS: Final = ("evaluator", "throughput", "latency", "evidence")
+PARTS: Final = ("evaluator", "throughput", "latency", "runs", "scale", "evidence")
 QUICK_THROUGHPUT: Final = throughput.Size(
     events=2_000, population=1_000, rounds=1, plain_seconds=1.0, mixes=(QUIET,)
 )
@@ -31,6 +32,11 @@ QUICK_LATENCY: Final = latency.Size(singles=10, rate=200, seconds=2.0, populatio
 QUICK_EVIDENCE: Final = evidence.Size(
     events=2_000, population=1_000, rounds=1, mixes=(QUIET,), clients=2_000, asked=10
 )
+
+QUICK_RUNS: Final = runs.Size(
+    clients=(5_000, 20_000), rounds=1, singles=20, queried_groups=10, looped_clients=100
+)
+QUICK_SCALE: Final = scale.Size(clients=20_000, groups=200, times=2, singles=20)
 
 
 def main() -> int:
@@ -59,7 +65,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--events", type=int, help="events in each stream")
     parser.add_argument("--rounds", type=int, help="rounds of the throughput")
     parser.add_argument(
-        "--quick", action="store_true", help="a minute, to see that it works; figures mean little"
+        "--clients", type=int, nargs="+", help="clients of the runs, several sizes; of the scale the last"
+    )
+    parser.add_argument("--groups", type=int, help="groups of the scale")
+    parser.add_argument(
+        "--quick", action="store_true", help="some minutes, to see that it works; figures mean little"
     )
     parser.add_argument(
         "--json", type=Path, default=ROOT / ".local" / "bench.json", help="default %(default)s"
@@ -95,6 +105,10 @@ async def _measure(options: argparse.Namespace, console: Console) -> dict[str, A
             if "evidence" in options.only:
                 evidence_size = QUICK_EVIDENCE if options.quick else evidence.Size()
                 results["evidence"] = await evidence.run(stand, evidence_size, say)
+    if "runs" in options.only:
+        results["runs"] = await runs.run(options.folder, _runs_size(options), say)
+    if "scale" in options.only:
+        results["scale"] = await scale.run(options.folder, _scale_size(options), say)
     results["aims"] = [aim._asdict() for aim in report.aims(results)]
     results["seconds"] = round(time.monotonic() - began)
     return results
@@ -103,6 +117,17 @@ async def _measure(options: argparse.Namespace, console: Console) -> dict[str, A
 def _throughput_size(options: argparse.Namespace) -> throughput.Size:
     size = QUICK_THROUGHPUT if options.quick else throughput.Size()
     given = {"events": options.events, "rounds": options.rounds}
+    return replace(size, **{name: value for name, value in given.items() if value is not None})
+
+
+def _runs_size(options: argparse.Namespace) -> runs.Size:
+    size = QUICK_RUNS if options.quick else runs.Size()
+    return size if options.clients is None else replace(size, clients=tuple(options.clients))
+
+
+def _scale_size(options: argparse.Namespace) -> scale.Size:
+    size = QUICK_SCALE if options.quick else scale.Size()
+    given = {"clients": options.clients and options.clients[-1], "groups": options.groups}
     return replace(size, **{name: value for name, value in given.items() if value is not None})
 
 

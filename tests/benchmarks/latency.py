@@ -44,7 +44,7 @@ class Size:
     setups: tuple[str, ...] = (ONE_PROCESS, TWO_PROCESSES)
 
 
-class _Arrivals:
+class Arrivals:
     """When a record of each name was first read: the subscribers' threads write, the event loop waits."""
 
     def __init__(self, name_of: Callable[[Message], str]) -> None:
@@ -83,14 +83,14 @@ def _key(message: Message) -> str:
     return key.decode()
 
 
-def _cause(message: Message) -> str:
+def cause_of(message: Message) -> str:
     return str(orjson.loads(message.value() or b"{}")["cause"])
 
 
 class _Floor:
     """A transactional producer of single records."""
 
-    def __init__(self, producer: AIOKafkaProducer, arrivals: _Arrivals) -> None:
+    def __init__(self, producer: AIOKafkaProducer, arrivals: Arrivals) -> None:
         self._producer = producer
         self._arrivals = arrivals
         self._made = 0
@@ -122,7 +122,7 @@ async def _setup(stand: Stand, size: Size, setup: str, say: Callable[[str], None
     stream = Stream(BUSY, seed=2, prefix=f"latency-{setup.replace(' ', '')}")
     await stand.clear()
     await stand.work_off(stream.population(size.population))
-    changes, floors = _Arrivals(_cause), _Arrivals(_key)
+    changes, floors = Arrivals(cause_of), Arrivals(_key)
     subscribers = [
         await asyncio.to_thread(kafka.Subscriber, stand.bootstrap_servers, topic, arrivals.seen)
         for topic, arrivals in ((CHANGES, changes), (FLOOR_TOPIC, floors))
@@ -154,7 +154,7 @@ async def _setup(stand: Stand, size: Size, setup: str, say: Callable[[str], None
 
 
 async def _at_rest(
-    singles: int, stream: Stream, producer: AIOKafkaProducer, changes: _Arrivals, floor: _Floor
+    singles: int, stream: Stream, producer: AIOKafkaProducer, changes: Arrivals, floor: _Floor
 ) -> dict[str, Any]:
     """One event, one bare transaction, one event ...: each waited for."""
     ours, bare = [], []
@@ -175,7 +175,7 @@ async def _at_rest(
 
 
 async def _under_load(
-    size: Size, stream: Stream, producer: AIOKafkaProducer, changes: _Arrivals, floor: _Floor
+    size: Size, stream: Stream, producer: AIOKafkaProducer, changes: Arrivals, floor: _Floor
 ) -> dict[str, Any]:
     """A steady stream, and bare transactions at the same time. Each event that led to a change counts."""
     stopping = asyncio.Event()
@@ -217,11 +217,11 @@ async def _pace(
 def _compared(ours: list[float], bare: list[float]) -> dict[str, Any]:
     if not ours or not bare:
         raise StandError(f"nothing was measured: {len(ours)} events, {len(bare)} bare transactions")
-    found, floor = _percentiles(ours), _percentiles(bare)
+    found, floor = percentiles(ours), percentiles(bare)
     return {"event_ms": found, "floor_ms": floor, "p99_ratio": found["p99"] / floor["p99"]}
 
 
-def _percentiles(values: list[float]) -> dict[str, float]:
+def percentiles(values: list[float]) -> dict[str, float]:
     ordered = sorted(values)
     return {
         **{f"p{share}": ordered[min(len(ordered) - 1, len(ordered) * share // 100)] for share in (50, 99)},

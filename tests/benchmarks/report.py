@@ -7,13 +7,15 @@ import platform
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import orjson
 import psutil
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks import report_scale
+from tests.benchmarks.report_aims import Aim
 from tests.benchmarks.stand import SETUPS
 from tests.benchmarks.throughput import BARE, PLAIN
 
@@ -24,14 +26,6 @@ AIM_LATENCY: Final = 4.0
 AIM_EXPLAIN_MS: Final = 100.0
 
 Row = tuple[str, str, str]
-
-
-class Aim(NamedTuple):
-    """Something that was wanted, and what came of it."""
-
-    wanted: str
-    measured: float
-    met: bool
 
 
 def machine() -> dict[str, Any]:
@@ -66,13 +60,22 @@ def aims(results: dict[str, Any]) -> list[Aim]:
         slowest = max(each["p99"] for each in results["evidence"]["explain_ms"].values())
         wanted = f"p99 of explain <= {AIM_EXPLAIN_MS:g} ms, as a part of that"
         found.append(Aim(wanted, slowest / AIM_EXPLAIN_MS, slowest <= AIM_EXPLAIN_MS))
-    return found
+    return found + report_scale.aims(results)
 
 
 def show(console: Console, results: dict[str, Any]) -> None:
     """Print it all."""
     table = Table("measured", "figure", "beside", title="Benchmarks", title_justify="left")
-    for section in (_throughput, _evaluator, _latency, _evidence, _aims):
+    sections = (
+        _throughput,
+        _evaluator,
+        _latency,
+        report_scale.runs,
+        report_scale.scale,
+        _evidence,
+        _aims,
+    )
+    for section in sections:
         rows = list(section(results))
         if rows:
             for row in rows:
@@ -163,4 +166,4 @@ def _aims(results: dict[str, Any]) -> Iterator[Row]:
         yield "[bold]aims[/]", "", ""
     for aim in results["aims"]:
         verdict = "[green]met[/]" if aim["met"] else "[red]not met[/]"
-        yield aim["wanted"], f"{aim['measured']:.2f} x", verdict
+        yield aim["wanted"], f"{aim['measured']:.2f} {aim['unit']}", verdict

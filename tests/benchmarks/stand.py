@@ -61,8 +61,10 @@ class StandError(Exception):
 class Stand:
     """A stack of its own in `folder`, which is made anew: tables are truncated again and again here."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, records: Sequence[Input] | None = None) -> None:
+        """A worker works off `records` first; without them those that make the stream's groups."""
         self.folder = folder
+        self._records = list(commands()) if records is None else list(records)
         # Never servers that the environment names: they may hold somebody's data.
         self.stack = Stack(folder, environ={})
 
@@ -73,7 +75,8 @@ class Stand:
         try:
             for step in ("topics", "migrate"):
                 await self._prepare(step)
-            await self.work_off(list(commands()))
+            if self._records:
+                await self.work_off(self._records)
         except BaseException:
             await self.__aexit__()
             raise

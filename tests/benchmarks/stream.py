@@ -27,7 +27,7 @@ TOPICS: Final = (REGISTERED, CHANGED, PAYER, VERIFIED)
 _KINDS: Final = (REGISTERED,) * 30 + (CHANGED,) * 25 + (PAYER,) * 25 + (VERIFIED,) * 20
 """Of a hundred events."""
 _START: Final = datetime(2026, 1, 1, tzinfo=UTC)
-_BUSY: Final = (
+BUSY_COUNTRIES: Final = (
     "AT",
     "BE",
     "CZ",
@@ -45,7 +45,7 @@ _BUSY: Final = (
     "PL",
     "PT",
 )
-_QUIET: Final = (
+QUIET_COUNTRIES: Final = (
     "AR",
     "AU",
     "BR",
@@ -64,10 +64,10 @@ _QUIET: Final = (
     "US",
 )
 _ADDRESSES: Final = ("192.0.2.", "198.51.100.", "203.0.113.")
-_METHODS: Final = ("login_password", "google", "facebook", "phone")
-_STATUSES: Final = ("legal_entity", "individual", "sole_proprietor")
-_CHECKS: Final = ("email", "phone", "manual", "payment_method")
-_PROVIDERS: Final = ("1", "2", "3", "4")
+METHODS: Final = ("login_password", "google", "facebook", "phone")
+STATUSES: Final = ("legal_entity", "individual", "sole_proprietor")
+CHECKS: Final = ("email", "phone", "manual", "payment_method")
+PROVIDERS: Final = ("1", "2", "3", "4")
 _CAMPAIGNS: Final = ("spring-1", "spring-2", "summer-7", "winter-3")
 
 
@@ -134,13 +134,13 @@ class Stream:
             body |= {
                 "payer_id": str(chance.randrange(2)),
                 "changed_at": self._time(),
-                "status": chance.choice(_STATUSES),
+                "status": chance.choice(STATUSES),
                 "active": chance.random() < 0.8,
             }
         else:
             body |= {
                 "completed_at": self._time(),
-                "method": chance.choice(_CHECKS),
+                "method": chance.choice(CHECKS),
                 "result": chance.choice(("passed", "passed", "passed", "failed", "revoked")),
             }
         return self._record(kind, body)
@@ -152,10 +152,10 @@ class Stream:
         return {
             "client_id": client_id,
             "registered_at": self._time(),
-            "country": chance.choice(_BUSY if busy else _QUIET),
+            "country": chance.choice(BUSY_COUNTRIES if busy else QUIET_COUNTRIES),
             "ip": self._address(),
-            "provider_id": chance.choice(_PROVIDERS),
-            "authorization_method": chance.choice(_METHODS),
+            "provider_id": chance.choice(PROVIDERS),
+            "authorization_method": chance.choice(METHODS),
             "request_parameters": {
                 "fromsite": chance.choice(("true", "false")),
                 "utm": chance.choice(_CAMPAIGNS),
@@ -168,13 +168,13 @@ class Stream:
         said: dict[str, Any] = {"changed_at": self._time()}
         what = chance.randrange(4)
         if what == 0:
-            said["country"] = chance.choice(_BUSY if busy else _QUIET)
+            said["country"] = chance.choice(BUSY_COUNTRIES if busy else QUIET_COUNTRIES)
         elif what == 1:
             said["ip"] = self._address()
         elif what == 2:
-            said["authorization_method"] = chance.choice(_METHODS)
+            said["authorization_method"] = chance.choice(METHODS)
         else:
-            said["provider_id"] = chance.choice(_PROVIDERS)
+            said["provider_id"] = chance.choice(PROVIDERS)
         return said
 
     def _address(self) -> str:
@@ -199,7 +199,7 @@ def _group(number: int, chance: Random) -> dict[str, Any]:
         "condition_group": 1,
         "type": "country",
         "comparison": "one_of",
-        "value": chance.sample(_BUSY, 2),
+        "value": chance.sample(BUSY_COUNTRIES, 2),
     }
     others = [
         {"condition_group": clause, **chance.choice(_CONDITIONS)(chance)}
@@ -221,12 +221,12 @@ def _condition(kind: str, comparison: str, value: object = None, **more: object)
 
 _CONDITIONS: Final = (
     lambda chance: _condition("geoip_country", "one_of", chance.sample(("DE", "FR", "US"), 2)),
-    lambda chance: _condition("payer_status", "not_equals", chance.choice(_STATUSES)),
-    lambda chance: _condition("payer_status", "equals", chance.choice(_STATUSES)),
-    lambda chance: _condition("provider", "one_of", chance.sample(_PROVIDERS, 2)),
-    lambda chance: _condition("authorization_method", "not_equals", chance.choice(_METHODS)),
+    lambda chance: _condition("payer_status", "not_equals", chance.choice(STATUSES)),
+    lambda chance: _condition("payer_status", "equals", chance.choice(STATUSES)),
+    lambda chance: _condition("provider", "one_of", chance.sample(PROVIDERS, 2)),
+    lambda chance: _condition("authorization_method", "not_equals", chance.choice(METHODS)),
     lambda chance: _condition("verification_status", "equals", chance.choice(("passed", "failed"))),
-    lambda chance: _condition("verification_method", "not_equals", chance.choice(_CHECKS)),
+    lambda chance: _condition("verification_method", "not_equals", chance.choice(CHECKS)),
     lambda chance: _condition(
         "request_parameter", "starts_with", chance.choice(("spring", "s", "w")), parameter="utm"
     ),

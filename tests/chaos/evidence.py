@@ -5,9 +5,11 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from heapq import merge
 from itertools import groupby
 from typing import Any, Final
 
+from tests.chaos.steps import Note, StepError, Steps
 from tests.chaos.tables import Tables
 from tests.support.model import Model
 from tests.support.model_decode import Poison, Raw, decode
@@ -54,20 +56,37 @@ class Evidence:
 
     def fold(self) -> None:
         """Take the records in the order of the transactions. Raises Difference."""
+        self.model.runs.ids = {row["cause"]: row["run_id"] for row in self.tables.runs}
+        steps = Steps(self.model)
         taken: set[str] = set()
-        for batch, rows in groupby(self.tables.trace, key=lambda row: row["batch"]):
+        log = merge(self.tables.trace, self.tables.history, self.tables.notes, key=lambda row: row["seq"])
+        for batch, rows in groupby(log, key=lambda row: row["batch"]):
             if batch in taken:
-                raise Difference(
-                    f"transaction {batch} took records before and after another one: seq order broken"
-                )
+                raise Difference(f"transaction {batch} wrote before and after another one: seq order broken")
             taken.add(batch)
-            before = len(self.model.moves)
-            for row in rows:
-                place = (row["topic"], row["partition"], row["kafka_offset"])
-                if place not in self.records:
-                    raise Difference(f"{place} was taken, but is no committed record of the topic")
-                self.model.apply(self.records[place])
-            self.batches.append(list(net(self.model.moves[before:])))
+            self._fold_transaction(list(rows), steps)
+
+    def _fold_transaction(self, rows: list[dict[str, Any]], steps: Steps) -> None:
+        records = [self._record(row) for row in rows if "kafka_offset" in row]
+        notes = [Note.of(row) for row in rows if "operation" in row]
+        history = [row for row in rows if "version" in row]
+        for raw in records:
+            self.model.apply(raw)
+        steps.touch([client for raw in records for client in clients_of(raw)])
+        try:
+            steps.take(notes, history, records=bool(records))
+            self.batches.append(list(net(self.model.close())))
+            steps.compare(notes)
+        except StepError as error:
+            clients = {row["client_id"] for row in history}
+            told = "\n".join(self.story(client) for client in sorted(clients)[:3])
+            raise Difference(f"at {rows[0]['seq']}: {error}\n{told}") from error
+
+    def _record(self, row: dict[str, Any]) -> Raw:
+        place = (row["topic"], row["partition"], row["kafka_offset"])
+        if place not in self.records:
+            raise Difference(f"{place} was taken, but is no committed record of the topic")
+        return self.records[place]
 
     def story(self, client: str) -> str:
         """All that was said of a client in the order in which it was taken, and what came of it."""

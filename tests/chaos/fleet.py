@@ -17,7 +17,14 @@ from typing import Final
 from deploy.local.processes import GUARD
 
 CRASH_VARIABLE: Final = "CLIENT_GROUPS_CRASH_AT"
-CRASH_POINTS: Final = ("batch-before-commit", "batch-after-commit", "relay-after-send", "relay-after-commit")
+CRASH_POINTS: Final = (
+    "batch-before-commit",
+    "batch-after-commit",
+    "chunk-before-commit",
+    "chunk-after-commit",
+    "relay-after-send",
+    "relay-after-commit",
+)
 ANY_INSTANT: Final = "any instant"
 START_SECONDS: Final = 40.0
 LONGEST_LIFE: Final = 4.0  # seconds after ready; then a worker that has not crashed by itself is killed

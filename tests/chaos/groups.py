@@ -7,6 +7,8 @@ from typing import Any, Final
 
 ALWAYS: Final = {"upon_registration": True, "upon_change": True, "exclude": True}
 
+EVERY_MINUTE: Final = {"periodic": True, "schedule": "* * * * *"}
+
 
 def condition(number: int, kind: str, comparison: str, value: object = None, **more: Any) -> dict[str, Any]:
     """One condition as JSON."""
@@ -78,18 +80,23 @@ BY_HAND: Final = [
     group("h-no-rules", ALWAYS),
     group(
         "h-at-registration",
-        {"upon_registration": True, "upon_change": False, "exclude": True},
+        {
+            "upon_registration": True,
+            "upon_change": False,
+            "exclude": True,
+            "hold_leaves_over": {"percent": 0, "count": 5},
+        },
         condition(1, "country", "equals", "DE"),
     ),
     group(
         "h-upon-change",
-        {"upon_change": True, "exclude": True},
+        {"upon_change": True, "exclude": True, **EVERY_MINUTE},
         condition(1, "payer_status", "one_of", ["individual", "legal_entity"]),
     ),
     group("h-only-adds", {"upon_registration": True}, condition(1, "country", "one_of", ["US", "FR"])),
     group(
         "h-keeps-manual",
-        {**ALWAYS, "keep_manual": True},
+        {**ALWAYS, "keep_manual": True, **EVERY_MINUTE},
         condition(1, "verification_status", "equals", "passed"),
     ),
     group(
@@ -142,6 +149,8 @@ def moving_group(name: str, rng: Random) -> dict[str, Any]:
         "exclude": rng.random() < 0.6,
         "keep_manual": rng.random() < 0.5,
     }
+    if rng.random() < 0.7:
+        auto["hold_leaves_over"] = rng.choice([None, {"percent": 0, "count": rng.choice([0, 3, 30])}])
     if rng.random() < 0.5:
         auto["upon_change"] = rng.random() < 0.8
     conditions = [rng.choice(CHOICES)(rng, number) for number in (1, 1, 2)[: rng.randrange(4)]]

@@ -49,6 +49,7 @@ WEIGHTS: Final = {
     "put_group": 0.5,
     "change_group": 0.4,
     "delete_group": 0.2,
+    "start_check": 0.8,
     "usage": 0.4,
     "provider": 0.5,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.chaos import verdict
+from tests.chaos import verdict, verdict_runs
 from tests.chaos.evidence import Evidence
 from tests.chaos.verdict_facts import facts_agree
 
@@ -16,6 +16,8 @@ def judge(evidence: Evidence) -> None:
     verdict.changes_are_the_models(evidence, changes)
     verdict.memberships_agree(evidence, changes)
     verdict.snapshots_agree(evidence, changes)
+    verdict_runs.runs_are_told(evidence)
+    verdict_runs.nothing_is_left_to_check(evidence)
 
 
 def judge_without_relay(evidence: Evidence) -> None:
@@ -24,6 +26,7 @@ def judge_without_relay(evidence: Evidence) -> None:
     changes = verdict.changes_in_the_history(evidence)
     verdict.changes_are_the_models(evidence, changes)
     verdict.memberships_agree(evidence, changes)
+    verdict_runs.nothing_is_left_to_check(evidence)
 
 
 def _judge_tables(evidence: Evidence) -> None:
@@ -33,4 +36,5 @@ def _judge_tables(evidence: Evidence) -> None:
     verdict.answers(evidence)
     verdict.groups_agree(evidence)
     facts_agree(evidence)
+    verdict_runs.pins_agree(evidence)
     verdict.steady_groups_follow_from_the_facts(evidence)

@@ -46,10 +46,16 @@ def client_groups(rng: Random, pick: Pick) -> Command:
     return {"command": "set-client-groups", "client_id": pick(), "groups": groups}
 
 
+def start_check(rng: Random, _: Pick) -> Command:
+    """All clients against a group."""
+    return {"command": "start-check", "group": rng.choice([*TOUCHED, *MOVING, "s-mixed", "no-such-group"])}
+
+
 OPERATORS: Final[Mapping[str, Callable[[Random, Pick], Command]]] = {
     "put_group": put_group,
     "change_group": change_group,
     "delete_group": delete_group,
     "pin": pin,
     "client_groups": client_groups,
+    "start_check": start_check,
 }

@@ -8,11 +8,13 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final
 
+import asyncpg
 from rich.console import Console
 
 from deploy.local import Stack
@@ -20,9 +22,11 @@ from tests.chaos import reader, tables
 from tests.chaos.evidence import Evidence
 from tests.chaos.fleet import ROOT, Fleet, UnexpectedEndError, Worker, base_environment, command
 from tests.chaos.judge import judge
+from tests.chaos.overseer import Overseer
 from tests.chaos.publisher import Publisher, keep_forever
 from tests.chaos.stream import Chunk, Plan, Planned, plan, setup
-from tests.support.model_decode import INPUTS
+from tests.chaos.witness import watch_runs
+from tests.support.model_decode import INPUTS, Raw
 
 SETTLE_SECONDS: Final = 180.0
 RELAY_GROUP: Final = "membership-relay"
@@ -31,8 +35,11 @@ OUTPUTS: Final = (
     "client-memberships",
     "client-groups",
     "group-command-results",
+    "assignment-runs",
     *(f"{topic}.dlt" for topic in INPUTS),
 )
+LOOK_SECONDS: Final = 0.2
+"""Between two looks at the runs."""
 PROGRESS_EVERY: Final = 5.0  # seconds
 
 
@@ -62,6 +69,7 @@ class Run:
         self._rng = Random(options.seed + 1)
         self._plan = Plan(options.seed, options.clients, options.events)
         self._stack = Stack(folder / "stack", environ={})
+        self._overseer = Overseer(Random(options.seed + 2), lambda: datetime.now(UTC))
         self._published = 0
         self._restarts: Counter[str] = Counter()
         self._fleet = Fleet([], self._rng, 0)
@@ -76,6 +84,7 @@ class Run:
             environment = base_environment(self._stack.environment)
             for subcommand in ("migrate", "topics"):
                 await self._command(subcommand, environment)
+            await watch_runs(self._stack.database_url)
             await keep_forever(self._stack.bootstrap_servers, INPUTS)
             workers = [Worker(number, environment, self._folder) for number in range(self._options.workers)]
             self._fleet = Fleet(workers, self._rng, self._options.kills)
@@ -118,9 +127,11 @@ class Run:
                 for step in setup():
                     await publisher.publish(Chunk(tuple(step)))
                     await until(partial(self._taken, step))
+                overseeing = group.create_task(self._oversee())
                 await self._publish_all(publisher)
             await restarts
             await lives
+            overseeing.cancel()
             progress.cancel()
 
     async def _taken(self, step: list[Planned]) -> bool:
@@ -136,6 +147,20 @@ class Run:
             await publisher.publish(chunk)
             self._published += len(chunk.records)
             await asyncio.sleep(0.02)
+
+    async def _oversee(self) -> None:
+        async with Publisher(self._stack.bootstrap_servers) as publisher:
+            while True:
+                await asyncio.sleep(LOOK_SECONDS)
+                for command in self._overseer.look(await self._runs()):
+                    await publisher.publish(Chunk((command,)))
+
+    async def _runs(self) -> list[tables.Row]:
+        """None while the database is away."""
+        try:
+            return await tables.runs(self._stack.database_url)
+        except (OSError, asyncpg.PostgresError):
+            return []
 
     async def _may_publish(self) -> bool:
         share = self._published / self._options.events
@@ -164,39 +189,57 @@ class Run:
             self._console.print(f"kills {kills} of {wanted}, published {self._published:,} records")
 
     async def _settle(self) -> Evidence:
-        """Wait until every input record is taken and the log is sent, then read everything."""
-        servers, database = self._stack.bootstrap_servers, self._stack.database_url
+        """Wait until all is done, have each group checked once more, wait again, and read everything."""
         keep_alive = asyncio.create_task(self._fleet.keep_alive())
         try:
-            inputs = await asyncio.to_thread(reader.read, servers, *INPUTS)
-            ends: Counter[tuple[str, int]] = Counter()
-            for found in inputs.values():
-                for raw in found:
-                    ends[raw.topic, raw.partition] = max(ends[raw.topic, raw.partition], raw.offset + 1)
-            deadline = time.monotonic() + SETTLE_SECONDS
-            while True:
-                if keep_alive.done():
-                    await keep_alive
-                reached = await tables.positions(database)
-                open_ends = {
-                    place: (reached.get(place), end)
-                    for place, end in ends.items()
-                    if reached.get(place, 0) < end
-                }
-                last = await tables.last_seq(database)
-                sent = await asyncio.to_thread(reader.committed, servers, RELAY_GROUP, "relay-position")
-                if not open_ends and sent > last:
-                    break
-                if time.monotonic() > deadline:
-                    raise NotSettledError(f"after {SETTLE_SECONDS:g} s: {open_ends=}, {sent=}, {last=}")
-                await asyncio.sleep(0.3)
+            await self._all_is_done(keep_alive)
+            await self._check_all(keep_alive)
+            inputs = await self._all_is_done(keep_alive)
             await asyncio.sleep(1.0)  # whatever would still go out twice
-            outputs = await asyncio.to_thread(reader.read, servers, *OUTPUTS)
-            return Evidence(inputs, outputs, await tables.read_tables(database))
+            outputs = await asyncio.to_thread(reader.read, self._stack.bootstrap_servers, *OUTPUTS)
+            return Evidence(inputs, outputs, await tables.read_tables(self._stack.database_url))
         finally:
             keep_alive.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await keep_alive
+
+    async def _check_all(self, keep_alive: asyncio.Task[None]) -> None:
+        """Each group, and whatever is held then is approved."""
+        async with Publisher(self._stack.bootstrap_servers) as publisher:
+            for group in await tables.groups(self._stack.database_url):
+                await publisher.publish(Chunk((self._overseer.check(group),)))
+            while held := await self._held(keep_alive):
+                for command in self._overseer.approve_all(held):
+                    await publisher.publish(Chunk((command,)))
+
+    async def _held(self, keep_alive: asyncio.Task[None]) -> list[tables.Row]:
+        await self._all_is_done(keep_alive)
+        return [run for run in await tables.runs(self._stack.database_url) if run["state"] == "held"]
+
+    async def _all_is_done(self, keep_alive: asyncio.Task[None]) -> dict[str, list[Raw]]:
+        """Wait until every input record is taken, no run is going and the log is sent; answers the inputs."""
+        servers, database = self._stack.bootstrap_servers, self._stack.database_url
+        inputs = await asyncio.to_thread(reader.read, servers, *INPUTS)
+        ends: Counter[tuple[str, int]] = Counter()
+        for found in inputs.values():
+            for raw in found:
+                ends[raw.topic, raw.partition] = max(ends[raw.topic, raw.partition], raw.offset + 1)
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while True:
+            if keep_alive.done():
+                await keep_alive
+            reached = await tables.positions(database)
+            open_ends = {
+                place: (reached.get(place), end) for place, end in ends.items() if reached.get(place, 0) < end
+            }
+            going = [run["run_id"] for run in await tables.runs(database) if run["state"] == "running"]
+            last = await tables.last_seq(database)
+            sent = await asyncio.to_thread(reader.committed, servers, RELAY_GROUP, "relay-position")
+            if not open_ends and not going and sent > last:
+                return inputs
+            if time.monotonic() > deadline:
+                raise NotSettledError(f"after {SETTLE_SECONDS:g} s: {open_ends=}, {going=}, {sent=}, {last=}")
+            await asyncio.sleep(0.3)
 
     def _counts(self, evidence: Evidence, seconds: float) -> dict[str, object]:
         return {
@@ -209,6 +252,15 @@ class Run:
             "dead letters": len(evidence.model.dead),
             "kills": self._fleet.done,
             **{f"  at {place}": count for place, count in sorted(self._fleet.kills.items())},
+            "runs": len(evidence.tables.runs),
+            **{
+                f"  {kind} {state}": count
+                for (kind, state), count in sorted(
+                    Counter((row["kind"], row["state"]) for row in evidence.tables.runs).items()
+                )
+            },
+            **{f"  {name}": count for name, count in sorted(self._overseer.given.items())},
+            "changes by runs": sum(row["run_id"] is not None for row in evidence.tables.history),
             **dict(self._restarts),
             "workers that ended by themselves": len(self._fleet.unexpected_ends),
             "seconds": round(seconds),

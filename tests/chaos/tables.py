@@ -16,7 +16,10 @@ QUERIES = {
     "providers": "SELECT * FROM providers ORDER BY provider_id",
     "groups": "SELECT group_id, version FROM groups WHERE state = 'active' ORDER BY group_id",
     "memberships": "SELECT * FROM memberships ORDER BY client_id, group_id",
-    "history": "SELECT * FROM membership_history ORDER BY seq",
+    "history": "SELECT xmin::text AS batch, * FROM membership_history ORDER BY seq",
+    "pins": "SELECT * FROM pins ORDER BY client_id, group_id",
+    "runs": "SELECT *, skipped::text AS why_skipped FROM runs ORDER BY started_at, run_id",
+    "notes": "SELECT * FROM chaos_notes ORDER BY seq",
     "positions": "SELECT * FROM input_positions ORDER BY topic, partition",
     "trace": "SELECT xmin::text AS batch, * FROM input_trace ORDER BY seq",
     "kept": "SELECT * FROM kept_records ORDER BY kept_id",
@@ -25,7 +28,7 @@ QUERIES = {
 
 @dataclass(frozen=True)
 class Tables:
-    """All rows; those of `trace` name the transaction that took the record as `batch`."""
+    """All rows; those of `trace`, `history` and `notes` (witness.py) name the transaction as `batch`."""
 
     clients: list[Row]
     payers: list[Row]
@@ -34,6 +37,9 @@ class Tables:
     groups: list[Row]
     memberships: list[Row]
     history: list[Row]
+    pins: list[Row]
+    runs: list[Row]
+    notes: list[Row]
     positions: list[Row]
     trace: list[Row]
     kept: list[Row]
@@ -60,6 +66,24 @@ async def positions(database_url: str) -> dict[tuple[str, int], int]:
     finally:
         await connection.close()
     return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+
+
+async def runs(database_url: str) -> list[Row]:
+    """All runs, the oldest first."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        return [dict(row) for row in await connection.fetch(QUERIES["runs"])]
+    finally:
+        await connection.close()
+
+
+async def groups(database_url: str) -> list[str]:
+    """The groups that there are."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        return [row["group_id"] for row in await connection.fetch(QUERIES["groups"])]
+    finally:
+        await connection.close()
 
 
 async def last_seq(database_url: str) -> int:

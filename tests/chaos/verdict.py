@@ -118,6 +118,8 @@ def changes_by_client(evidence: Evidence) -> dict[str, list[Change]]:
 
 
 def _carries_the_trace_on(evidence: Evidence, change: Change, headers: dict[str, str]) -> None:
+    if change["cause"].startswith("run/"):
+        return  # what a run does follows from no one record
     topic, partition, offset = change["cause"].split("/")
     record = evidence.records.get((topic, int(partition), int(offset)))
     if record is None:
@@ -129,7 +131,7 @@ def _carries_the_trace_on(evidence: Evidence, change: Change, headers: dict[str,
 
 def changes_are_the_history(evidence: Evidence, changes: dict[str, list[Change]]) -> None:
     """What went out is what the table holds, no more and no less."""
-    fields = ("version", "group", "change", "source", "moment", "cause", "actor", "reason")
+    fields = ("version", "group", "change", "source", "moment", "cause", "actor", "reason", "run_id")
     table: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
     for row in evidence.tables.history:
         as_sent = {**row, "group": row["group_id"], "change": "joined" if row["joined"] else "left"}

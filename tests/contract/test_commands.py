@@ -44,10 +44,9 @@ def test_each_command_has_an_example(name: str) -> None:
 
 
 def test_the_commands_are_those_of_the_contract() -> None:
-    # The others of its table are still to come: preview, refresh-geoip.
     assert list(COMMANDS) == [
         *("put-group", "change-group", "delete-group", "add-members", "remove-members", "set-client-groups"),
-        *("pin", "unpin", "start-check", "approve-run", "cancel-run", "undo-run"),
+        *("pin", "unpin", "start-check", "approve-run", "cancel-run", "undo-run", "refresh-geoip", "preview"),
         *("list-groups", "show-group", "list-members", "show-client", "history"),
         *("explain", "group-history"),
         *("list-runs", "show-run", "replay-dead-letters", "snapshot"),
@@ -62,6 +61,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
         ("set-client-groups", ["client_id", "groups"]),
         ("pin", ["group", "clients", "hold"]),
         ("unpin", ["group", "clients"]),
+        ("preview", ["group", "name"]),
         ("list-groups", []),
         ("show-group", ["group"]),
         ("list-members", ["group"]),
@@ -106,6 +106,7 @@ def test_each_command_warns_of_fields_it_does_not_know(name: str) -> None:
         ("set-client-group", "set-client-groups"),
         ("pinn", "pin"),
         ("un-pin", "unpin"),
+        ("preveiw", "preview"),
         ("list-group", "list-groups"),
         ("show-grop", "show-group"),
         ("list-member", "list-members"),

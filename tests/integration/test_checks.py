@@ -1,9 +1,13 @@
 """Checks of all clients, held leaves and undoing, on a real database (mission T4, A1-A3, B4)."""
 
+from __future__ import annotations
+
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
 from tests.support.driver import HELD_FOR, Driver, condition, driver
@@ -179,6 +183,20 @@ async def test_a_group_whose_conditions_change_drops_out(work: Driver) -> None:
     assert await members(work, "de") == []
 
 
+async def test_new_conditions_leave_runs_that_do_not_read_them_alone(work: Driver) -> None:
+    await put(work, "de", DE, exclude=True)
+    await register(work, "DE", "1")
+    done = await check(work, "de")
+    undo = await work.command("undo-run", run_id=done["run_id"])
+    many = [f"m{number:04}" for number in range(1_001)]
+    added = await work.command("add-members", group="de", clients=many)
+    await put(work, "de", condition("country", value="FR"), exclude=True)
+    await work.run_all()
+    for run_id in (undo["run_id"], added["run_id"]):
+        assert (await told(work, run_id))["state"] == "done"
+    assert await members(work, "de") == many
+
+
 async def test_a_group_that_is_deleted_drops_out_of_a_held_run(work: Driver) -> None:
     await put(work, "de", DE, exclude=True, hold_leaves_over={"percent": 0, "count": 0})
     await register(work, "DE", "1")
@@ -276,3 +294,54 @@ async def test_a_long_run_goes_in_chunks_and_cancelling_keeps_what_is_done(work:
     assert (run["state"], run["total"], run["checked"], run["joined"]) == ("cancelled", 1_100, 500, 500)
     run = await check(work, "de")
     assert (run["checked"], run["joined"]) == (1_101, 601)
+
+
+async def test_a_chunk_that_is_under_way_when_its_run_is_cancelled_does_nothing(
+    work: Driver, database_url: str
+) -> None:
+    await register(work, "DE", "1")
+    await put(work, "de", DE)
+    answer = await work.command("start-check", group="de")
+    assert await work.runner.step()  # the plan
+    other = await asyncpg.connect(database_url)
+    try:
+        async with other.transaction():
+            await other.execute("SELECT FROM clients WHERE client_id = '1' FOR UPDATE")
+            chunk = asyncio.create_task(work.runner.step())
+            await waits_for_a_lock(other)
+            await work.command("cancel-run", run_id=answer["run_id"])
+        assert await chunk
+    finally:
+        await other.close()
+    assert await work.run_all() == 0
+    run = await told(work, answer["run_id"])
+    assert (run["state"], run["checked"], run["joined"]) == ("cancelled", 0, 0)
+    assert await members(work, "de") == []
+
+
+async def waits_for_a_lock(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Until somebody waits for another in this database."""
+    query = (
+        "SELECT true FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    async with asyncio.timeout(20):
+        while not await connection.fetchval(query):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def test_two_workers_share_a_run(
+    work: Driver, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db.runs.RANGE", 100)
+    many = [f"m{number:04}" for number in range(900)]
+    await register(work, "DE", *many)
+    await put(work, "de", DE)
+    async with driver(database_url) as other:
+        other.now = work.now
+        answer = await work.command("start-check", group="de")
+        assert await work.runner.step()  # the plan
+        shares = await asyncio.gather(work.run_all(), other.run_all())
+        run = await told(work, answer["run_id"])
+    assert (run["state"], run["checked"], run["joined"]) == ("done", 900, 900)
+    assert min(shares) > 0
+    assert sum(shares) >= 9

@@ -77,7 +77,12 @@ async def test_change_group_says_what_is_wrong_as_a_whole(work: Driver) -> None:
 async def test_conditions_name_what_active_providers_offer(
     work: Driver, type_: str, value: str, code: str
 ) -> None:
-    group = {"group": "g", "name": "G", "conditions": [DE, condition(type_, "one_of", [value])]}
+    group = {
+        "group": "g",
+        "name": "G",
+        "auto_assignment": {"upon_change": True},
+        "conditions": [DE, condition(type_, "one_of", [value], group=2)],
+    }
     await provider(work, "8", "phone")
     answer = await work.command("put-group", **group)
     assert codes(answer) == [(code, "conditions[1].value")]

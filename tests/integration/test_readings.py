@@ -97,7 +97,7 @@ async def test_a_groups_card_is_that_on_client_groups_with_counts_and_warnings(
     provider = {"provider_id": "1", "authorization_methods": ["google"]}
     await work.publish("provider-changed", **provider, changed_at=work.at(0), active=True)
     conditions = [condition("provider", value="1"), condition("authorization_method", value="google")]
-    await put(work, "de", DE, *conditions, currency_rates={"EUR/USD": "1.08"})
+    await put(work, "de", DE, *conditions, currency_rates={"EUR/USD": "1.08"}, auto_assignment=MOMENTS)
     await work.command("add-members", group="de", clients=["1", "2"])
     await work.publish(
         "group-usage-changed", group="de", changed_at=work.at(0), kind="tariff", ref_id="7", title="Gold"
@@ -122,7 +122,8 @@ async def test_unknown_counts_those_whose_verdict_hangs_on_an_address_not_looked
     work: Driver, asking: Asking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     geoip = condition("geoip_country", value="DE")
-    await put(work, "geo", geoip, DE, condition("country", "not_equals", "US", group=2))
+    not_us = condition("country", "not_equals", "US", group=2)
+    await put(work, "geo", geoip, DE, not_us, auto_assignment={"upon_change": True})
     await put(work, "plain", DE)
     await register(work, "no-address")
     await register(work, "matches-anyway", country="DE")

@@ -22,10 +22,10 @@ from tests.support.strategies_wire import Said
 
 EXAMPLES: Final = os.environ.get("STATE_MACHINE_EXAMPLES", "")
 PROFILE: Final = settings(
-    max_examples=int(EXAMPLES or 25),
+    max_examples=int(EXAMPLES or 14),
     derandomize=not EXAMPLES,
     database=None,
-    stateful_step_count=20,
+    stateful_step_count=12,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     print_blob=True,
@@ -51,16 +51,17 @@ class Machine(RuleBasedStateMachine):
         self._exits.close()
 
     @initialize(groups=wire.all_groups)
-    def begin(self, groups: tuple[Said, ...]) -> None:
+    def begin(self, groups: list[Said]) -> None:
         for provider in wire.PROVIDERS:
             said = {"changed_at": -1, "name": provider, "authorization_methods": ["google", "phone"]}
             self._take(("provider-changed", {"provider_id": provider, "active": True, **said}))
         for group in groups:
             self._take(group)
-        for client, country in zip(wire.CLIENTS, wire.COUNTRIES, strict=True):
-            self._take(("client-registered", {"client_id": client, "registered_at": -1, "country": country}))
+        for client in wire.CLIENTS:
+            said = {"registered_at": -1, "country": "DE"}
+            self._take(("client-registered", {"client_id": client, **said}))
 
-    @rule(records=st.lists(st.tuples(wire.records, wire.minutes), min_size=3, max_size=12))
+    @rule(records=st.lists(st.tuples(wire.records, wire.minutes), min_size=8, max_size=16))
     def one_by_one(self, records: list[tuple[Said, int]]) -> None:
         for said, minute in records:
             self._take(said, minute=minute)
@@ -69,9 +70,26 @@ class Machine(RuleBasedStateMachine):
     def as_one_batch(self, events: list[Said]) -> None:
         self._take(*events)
 
-    @rule(command=wire.delete_group | wire.put_group)
-    def delete_or_put_group(self, command: Said) -> None:
-        self._take(command)
+    @rule(group=wire.start_check, steps=st.integers(0, 4))
+    def start_check(self, group: Said, steps: int) -> None:
+        self._take(group)
+        self._go_on(steps)
+
+    @rule(about=wire.about_runs, steps=st.integers(0, 4))
+    def command_about_a_run(self, about: tuple[str, int], steps: int) -> None:
+        command, age = about
+        run_ids = list(reversed(self._both.model.runs.all))
+        run_id = run_ids[age] if age < len(run_ids) else "nothing"
+        self._take(("group-commands", {"command": command, "run_id": run_id}))
+        self._go_on(steps)
+
+    @rule()
+    def runs_end(self) -> None:
+        self._runner.run(self._both.run_all())
+
+    def _go_on(self, steps: int) -> None:
+        for _ in range(steps):
+            self._runner.run(self._both.run_step())
 
     @rule(minutes=st.integers(1, 4), restart=st.booleans())
     def time_passes(self, minutes: int, restart: bool) -> None:
@@ -87,8 +105,13 @@ class Machine(RuleBasedStateMachine):
 
 @pytest.mark.timeout(0 if EXAMPLES else 450)  # a failure is made small for 300 s at the most
 def test_the_worker_does_what_the_model_does(
-    new_database: Callable[[], AbstractContextManager[str]],
+    new_database: Callable[[], AbstractContextManager[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Each client is a step of a run of its own, so that others come in between.
+    for module in ("db.runs", "db.leaves"):
+        monkeypatch.setattr(f"{module}.CHUNK", 1)
+    monkeypatch.setattr("db.runs.RANGE", 2)
+
     class Here(Machine):
         pass
 

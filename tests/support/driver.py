@@ -21,6 +21,7 @@ from db import positions
 from events.record import Record
 from workers.batches import Batch, Outcome, Slice
 from workers.commands import CommandHandler
+from workers.geoip_watch import GeoIPWatch
 from workers.handlers import BatchHandler, HandlerSettings
 from workers.pin_expiry import PinExpiry
 from workers.rulesets import RuleSets
@@ -54,6 +55,7 @@ class Driver:
     runner: Runner
     expiry: PinExpiry
     scheduler: Scheduler
+    geoip_watch: GeoIPWatch
     geoip: GeoIPTable
     now: datetime = START
     offsets: dict[str, int] = field(default_factory=dict)
@@ -186,10 +188,18 @@ async def driver(database_url: str, *, trace_inputs: bool = False) -> AsyncItera
         settings=HandlerSettings(trace_inputs=trace_inputs, longest_wait_s=0.2),
         clock=clock,
     )
-    runner = Runner(pool, rulesets, clock=clock, committed=committed)
+    runner = Runner(
+        pool,
+        rulesets,
+        geoip,
+        can_look_up=lambda: geoip.readable,
+        clock=clock,
+        committed=committed,
+    )
     expiry = PinExpiry(pool, rulesets, clock=clock, committed=committed)
+    watch = GeoIPWatch(pool, lambda: geoip.readable, clock=clock, committed=committed)
     scheduler = Scheduler(pool, clock=clock, committed=committed, held_for=HELD_FOR)
-    made = Driver(pool, handler, runner, expiry, scheduler, geoip)
+    made = Driver(pool, handler, runner, expiry, scheduler, watch, geoip)
     try:
         yield made
     finally:

@@ -5,7 +5,8 @@ product. `apply()` takes a record; `facts`, `clients`, `groups`, `answers`, `dea
 `moves` keeps every join, leave and change of source with the record that decided it, so that an
 oracle can net them over a transaction (`model_net`). What is published of it says `model_published`.
 
-What the product does as a run, because it touches many clients, the model does at once.
+What the product does as a run because a command names many clients, the model does at once; the runs that are
+ordered as such go on as the caller says (`model_runs`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from typing import Any, Final
 from tests.support.model_commands import read_command, readable_id
 from tests.support.model_conditions import UNKNOWN, Facts, changed_facts, verdict_of_group, what_it_reads
 from tests.support.model_decode import Event, Poison, Raw, Stamp, decode
+from tests.support.model_net import net
 from tests.support.model_orders import carry_out
+from tests.support.model_runs import Runs
 from tests.support.model_state import Account, Answer, Client, Group, Membership, Move, Payer, Reference
 
 MAX_AHEAD: Final = timedelta(minutes=5)
@@ -35,11 +38,14 @@ class Model:
         self.clients: dict[str, Client] = {}
         self.providers: dict[str, tuple[Stamp, Mapping[str, Any]]] = {}
         self.groups: dict[str, Group] = {}
+        self.deleting: dict[str, Group] = {}
+        """Those whose members leave in a run."""
         self.deleted_groups: dict[str, int] = {}
         """The last version of each."""
         self.references: dict[tuple[str, str, str], Reference] = {}
         """By group (which need not exist), kind and id."""
         self.account = Account()
+        self.runs = Runs(self)
         self.answers: list[Answer] = []
         self.dead: dict[str, str] = {}
         """The place of each dead letter -> why."""
@@ -59,6 +65,13 @@ class Model:
     def moves(self) -> list[Move]:
         """All that happened to memberships in force, in that order."""
         return self.account.moves
+
+    def close(self) -> list[Move]:
+        """End a transaction; answers what moved in it."""
+        moves = self.account.close()
+        for change in net(moves):
+            self.runs.note(change)
+        return moves
 
     def apply(self, raw: Raw) -> None:
         """Take one record."""
@@ -223,20 +236,30 @@ class Model:
                     self._check(client, name, facts, may_leave=True)
 
     def _check(self, client: Client, name: str, facts: Facts, *, may_leave: bool) -> None:
+        effect = self.effect(client, name, facts, may_leave=may_leave)
+        if effect == "join":
+            client.groups[name] = Membership("rule")
+        if effect == "leave":
+            del client.groups[name]
+
+    def effect(self, client: Client, name: str, facts: Facts, *, may_leave: bool) -> str | None:
+        """What a check comes to, beneath a pin: `join`, `leave` or nothing."""
         group, membership = self.groups[name], client.groups.get(name)
         verdict = verdict_of_group(group.conditions, facts) if group.conditions else None
         if verdict is True and membership is None:
-            client.groups[name] = Membership("rule")
+            return "join"
         if verdict is False and membership is not None and may_leave and group.switch("exclude"):
             by_hand = membership.source == "manual"
-            if not (by_hand and group.switch("keep_manual")):
-                del client.groups[name]
+            return None if by_hand and group.switch("keep_manual") else "leave"
+        return None
 
     def take_pin_away(self, client: Client, group: str) -> None:
         """What would be without it returns: a membership by hand, else what one check makes of it."""
         if client.pins.pop(group, None) is None:
             return
         membership = client.groups.get(group)
+        if membership is not None and membership.source == "rule":
+            membership.said_by = None
         by_hand = membership is not None and membership.source == "manual"
         if not by_hand and client.registered_at is not None:
             self._check(client, group, self.facts(client), may_leave=True)
@@ -258,11 +281,8 @@ class Model:
             result, passed_over = carry_out(self, command)
         except Poison:
             return Answer(command_id, "rejected", event.place)
-        answer = Answer(command_id, "done", event.place, result, passed_over)
+        status = "accepted" if result is None else "done"
+        answer = Answer(command_id, status, event.place, result, passed_over)
         if command.id is not None:
             self._done[command.id] = answer
         return answer
-
-
-def _said_after(said_at: datetime | None, time: datetime) -> bool:
-    return said_at is not None and said_at > time

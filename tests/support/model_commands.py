@@ -127,6 +127,14 @@ def _client_groups(said: Mapping[str, Any]) -> dict[str, Any]:
     return {"client_id": identifier(said, "client_id"), "groups": wanted}
 
 
+def _check(said: Mapping[str, Any]) -> dict[str, Any]:
+    return {"group": identifier(said, "group")}
+
+
+def _run(said: Mapping[str, Any]) -> dict[str, Any]:
+    return {"run_id": identifier(said, "run_id")}
+
+
 READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
     "put-group": _put,
     "change-group": _change,
@@ -136,5 +144,9 @@ READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
     "set-client-groups": _client_groups,
     "pin": _pin,
     "unpin": _members,
+    "start-check": _check,
+    "approve-run": _run,
+    "cancel-run": _run,
+    "undo-run": _run,
 }
 """The commands that change something; those that only read are no matter of the model."""

@@ -14,8 +14,12 @@ from tests.support.model_state import Client, Group, Membership, Pin
 if TYPE_CHECKING:
     from tests.support.model import Model
 
-Result = tuple[dict[str, Any], int]
-"""What is answered, and how much of what was named is passed over as pinned."""
+Result = tuple[dict[str, Any] | None, int]
+"""What is answered (None where a run goes on), and how much of what was named is passed over as pinned."""
+
+
+AT_ONCE: Final = 1_000
+"""Clients; what touches more goes on as a run."""
 
 
 def carry_out(model: Model, command: Command) -> Result:
@@ -39,6 +43,8 @@ def _store(model: Model, command: Command, definition: Definition) -> Result:
     name = command["group"]
     known = model.groups.get(name)
     version = 0 if known is None else known.version
+    if name in model.deleting:
+        raise Poison(f"{name} is being deleted")
     if command["if_version"] not in {None, version}:
         raise Poison(f"the version is {version}")
     _refuse_what_nobody_offers(model, definition["conditions"], [] if known is None else known.conditions)
@@ -46,7 +52,15 @@ def _store(model: Model, command: Command, definition: Definition) -> Result:
         return {"version": version, "changed": False}, 0
     version = (model.deleted_groups.pop(name, 0) if known is None else version) + 1
     model.groups[name] = Group(definition, version, command.actor)
+    if known is not None and _checked_as(known.definition) != _checked_as(definition):
+        model.runs.drop(name, checks_only=True)
     return {"version": version, "changed": True}, 0
+
+
+def _checked_as(definition: Definition) -> tuple[object, ...]:
+    """What a check goes by."""
+    auto = definition["auto_assignment"]
+    return definition["conditions"], auto["exclude"], auto["keep_manual"]
 
 
 def _refuse_what_nobody_offers(
@@ -65,6 +79,12 @@ def _delete_group(model: Model, command: Command) -> Result:
     group = _group(model, name)
     if not command["force"] and model.used_by(name):
         raise Poison(f"{name} is used")
+    model.runs.drop(name, checks_only=False)
+    tied = [client for client in model.clients.values() if client.is_tied_to(name)]
+    if len(tied) > AT_ONCE:
+        model.runs.begin(command.place, "delete", [name])
+        model.deleting[name] = model.groups.pop(name)
+        return None, 0
     left = 0
     for _, client in sorted(model.clients.items()):
         left += client.source(name) is not None
@@ -110,8 +130,8 @@ def _by_hand(model: Model, command: Command) -> Result:
 
 def _add(client: Client, group: str, command: Command) -> None:
     known = client.groups.get(group)
-    times = [command.time] if known is None or known.by_hand_at is None else [command.time, known.by_hand_at]
-    client.groups[group] = Membership("manual", max(times))
+    if known is None or known.by_hand_at is None or command.time > known.by_hand_at:
+        client.groups[group] = Membership("manual", command.time)
 
 
 def _remove(client: Client, group: str, command: Command) -> None:
@@ -154,6 +174,33 @@ def _each(model: Model, command: Command, do: Callable[[Client, str], None]) -> 
     return {"changed": moved}, 0
 
 
+# --- runs ------------------------------------------------------------------------------------
+
+
+def _start_check(model: Model, command: Command) -> Result:
+    group = command["group"]
+    _group(model, group)
+    if model.runs.is_going(group):
+        raise Poison(f"a run of {group} is going")
+    model.runs.begin(command.place, "forced", [group])
+    return None, 0
+
+
+def _approve(model: Model, command: Command) -> Result:
+    model.runs.approve(command["run_id"])
+    return None, 0
+
+
+def _cancel(model: Model, command: Command) -> Result:
+    model.runs.cancel(command["run_id"])
+    return {"run_id": command["run_id"], "state": "cancelled"}, 0
+
+
+def _undo(model: Model, command: Command) -> Result:
+    model.runs.undo(command["run_id"], command.place)
+    return None, 0
+
+
 ORDERS: Final[Mapping[str, Callable[[Model, Command], Result]]] = {
     "put-group": _put_group,
     "change-group": _change_group,
@@ -163,4 +210,8 @@ ORDERS: Final[Mapping[str, Callable[[Model, Command], Result]]] = {
     "set-client-groups": _by_hand,
     "pin": _pin,
     "unpin": _unpin,
+    "start-check": _start_check,
+    "approve-run": _approve,
+    "cancel-run": _cancel,
+    "undo-run": _undo,
 }

@@ -18,7 +18,6 @@ class Ledger:
     def __init__(self, model: Model) -> None:
         """From the model's first move on."""
         self._model = model
-        self._taken = 0
         self.versions: Counter[str] = Counter()
         """Client -> how many joins and leaves it has had."""
 
@@ -27,8 +26,7 @@ class Ledger:
 
         These are also clients of whom only a source changed.
         """
-        moves = self._model.moves[self._taken :]
-        self._taken = len(self._model.moves)
+        moves = self._model.close()
         changes = list(net(moves))
         self.versions.update(change.client for change in changes)
         first: dict[tuple[str, str], str | None] = {}

@@ -29,6 +29,8 @@ class Membership:
     source: str
     by_hand_at: datetime | None = None
     """The newest time at which it was added by hand."""
+    said_by: str | None = None
+    """The run that said so last, if it was one."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,10 @@ class Client:
             return "pin" if pin.hold == "in" else None
         membership = self.groups.get(group)
         return None if membership is None else membership.source
+
+    def is_tied_to(self, group: str) -> bool:
+        """Whether a deletion of the group is to touch it."""
+        return self.source(group) is not None or group in self.pins
 
     def in_force(self) -> dict[str, str]:
         """The groups that the client is in, with the source of each."""
@@ -152,12 +158,25 @@ class Account:
     def __init__(self) -> None:
         """None yet."""
         self.moves: list[Move] = []
+        self._closed = 0
+        self._at_first: dict[tuple[str, str], Membership | None] = {}
+        """What each membership was when the transaction began."""
+
+    def close(self) -> list[Move]:
+        """End a transaction: what moved in it."""
+        moves, self._closed = self.moves[self._closed :], len(self.moves)
+        self._at_first.clear()
+        return moves
 
     @contextmanager
     def of(self, client: Client, group: str, moment: str, cause: str) -> Iterator[None]:
         """Whatever is done inside to this client and group, beneath a pin or not: what moved in force?"""
         before = client.source(group)
+        at_first = self._at_first.setdefault((client.id, group), client.groups.get(group))
         yield
+        now = client.groups.get(group)
+        if now is not None and at_first is not None and now.source == at_first.source == "rule":
+            client.groups[group] = at_first  # left and joined again by rule: as if it had stayed
         after = client.source(group)
         if before != after:
             what = "left" if after is None else "joined" if before is None else "source"

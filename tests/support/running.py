@@ -8,6 +8,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,9 +69,10 @@ class Running:
         self.worker.wait_until_ready()
 
 
-@pytest.fixture(scope="session")
-def running() -> Iterator[Running]:
-    with temporary_folder() as folder, Stack(folder) as stack:
+@contextmanager
+def started(environ: Mapping[str, str] | None = None) -> Iterator[Running]:
+    """A stack and a worker, ended at the end; `environ` may name servers that exist, else these are new."""
+    with temporary_folder() as folder, Stack(folder, environ=environ) as stack:
         port = keep_ports(Path(folder) / "worker-port.json", ("http",))["http"]
         worker = Worker(folder, {**os.environ, **stack.environment}, port=port, hold=stack.hold)
         running = Running(stack, worker)
@@ -80,6 +82,12 @@ def running() -> Iterator[Running]:
             yield running
         finally:
             worker.stop()
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Running]:
+    with started() as running:
+        yield running
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,7 @@ class SideBySide:
         self._now = START
         self._memberships: dict[str, dict[str, Any]] = {}
         self._groups: dict[str, dict[str, Any]] = {}
+        self._told: dict[str, Mapping[str, Any]] = {}
         self._checked_answers = 0
         self._dead = 0
         self._driver: Driver
@@ -78,6 +79,7 @@ class SideBySide:
         records = [record for of_topic in by_topic.values() for record in of_topic]
         outcome = await self._driver.handle(*records)
         assert not outcome.moved
+        self.model.runs.ids = dict(await self._driver.fetch("SELECT cause, run_id FROM runs"))
         for record in records:
             place = (record.topic, record.partition, record.offset, record.timestamp)
             self.model.apply(Raw(*place, record.key, bytes(record.value or b"")))
@@ -91,6 +93,58 @@ class SideBySide:
         self.model.set_clock(self._now)
         await self._compare()
 
+    async def run_step(self) -> bool:
+        """A run goes on by one transaction, if there is one; the model is told what that one covered."""
+        before, unplanned = await self._chunks(), await self._unplanned()
+        if not await self._driver.runner.step():
+            return False
+        for run_id in unplanned - await self._unplanned():
+            self.model.runs.plan(run_id)
+        chunks = await self._chunks()
+        for (run_id, number), chunk in before.items():
+            rest = chunks.get((run_id, number))
+            if rest == chunk:
+                continue
+            client_ids, after, last, counted = chunk
+            if rest is not None:  # put back: what is left of a range
+                last, counted = rest[1], counted - rest[3]
+            if client_ids is None:
+                client_ids = [one for one in self.model.clients if after < one <= last]
+            self.model.runs.go_on(run_id, client_ids, self._now)
+            self.model.runs.find(run_id).checked += counted
+            if not any(run == run_id for run, _ in before.keys() & chunks.keys()):
+                self.model.runs.come_through(run_id)
+        await self._compare()
+        return True
+
+    async def run_all(self) -> None:
+        """Runs go on until there is nothing to do."""
+        while await self.run_step():
+            pass
+
+    async def tick(self) -> None:
+        """The timer agent looks at the clock: what is due begins."""
+        known = {run_id for (run_id,) in await self._driver.fetch("SELECT run_id FROM runs")}
+        await self._driver.scheduler.tick()
+        for run_id, groups, state in await self._driver.fetch("SELECT run_id, groups, state FROM runs"):
+            if run_id not in known:
+                assert all(self.model.groups[group].switch("periodic") for group in groups)
+                assert any(map(self.model.runs.is_going, groups)) == (state == "cancelled")
+                self.model.runs.begin(run_id, "schedule", groups).state = state
+        await self._compare()
+
+    async def _chunks(self) -> dict[tuple[str, int], tuple[Any, ...]]:
+        """Those of runs that are going, with their clients: named, or from one id to another."""
+        rows = await self._driver.fetch(
+            "SELECT c.run_id, c.number, c.client_ids, c.after_id, c.last_id, c.clients"
+            " FROM run_chunks AS c JOIN runs AS r USING (run_id) WHERE r.state = 'running'"
+        )
+        return {(run_id, number): tuple(rest) for run_id, number, *rest in rows}
+
+    async def _unplanned(self) -> set[str]:
+        rows = await self._driver.fetch("SELECT run_id FROM runs WHERE state = 'running' AND NOT planned")
+        return {run_id for (run_id,) in rows}
+
     async def _compare(self) -> None:
         expected, published = self._ledger.close()
         messages = await self._messages()
@@ -103,6 +157,7 @@ class SideBySide:
         snapshots = {_text(message.key) for message in by_topic["client-memberships"]}
         assert published <= snapshots, (published, snapshots)
         await self._memberships_agree()
+        await self._runs_agree([_json(message) for message in by_topic["assignment-runs"]])
         self._groups_agree()
         self._answers_agree([_json(message) for message in by_topic["group-command-results"]])
         dead = sum(len(found) for topic, found in by_topic.items() if topic.endswith(".dlt"))
@@ -152,6 +207,30 @@ class SideBySide:
         assert not groupless.keys() & deleted(model)
         in_groups = {name: one for name, one in folded.items() if name not in groupless}
         assert in_groups == client_memberships(model, self._ledger.versions)
+
+    async def _runs_agree(self, told: Sequence[Mapping[str, Any]]) -> None:
+        """The table, and assignment-runs, which tells of every run that is not under way as it is."""
+        rows = await self._driver.fetch(
+            'SELECT run_id, kind, groups, state, total, checked, joined, "left", skipped FROM runs'
+        )
+        wanted = {
+            run.id: (
+                *(run.kind, list(run.groups), run.state, run.total, run.checked, run.joined, run.left),
+                dict(run.skipped),
+            )
+            for run in self.model.runs.all.values()
+        }
+        assert {run_id: tuple(rest) for run_id, *rest in rows} == wanted
+        self._told.update({record["run_id"]: record for record in told})
+        for run in self.model.runs.all.values():
+            last = self._told[run.id]
+            assert last["state"] == run.state, (last, run)
+            if run.state != "running":
+                counts = (last["total"], last["checked"], last["joined"], last["left"])
+                assert counts == (run.total, run.checked, run.joined, run.left), (last, run)
+            if run.state == "held":
+                waits = {group: len(run.leaving(group)) for group in run.checks if group in run.held}
+                assert {group: one["to_leave"] for group, one in last["held"].items()} == waits, (last, run)
 
     def _groups_agree(self) -> None:
         shown = {

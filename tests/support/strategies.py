@@ -1,5 +1,6 @@
 """Hypothesis strategies for conditions, groups and facts; values are few, so that they often meet."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from hypothesis import strategies as st
@@ -44,9 +45,14 @@ _VALUES: Final = {
 
 
 @st.composite
-def conditions(draw: st.DrawFn, max_condition_group: int = 4) -> Condition:
-    """Any condition without problems."""
-    type_ = draw(st.sampled_from(ConditionType))
+def conditions(
+    draw: st.DrawFn,
+    max_condition_group: int = 4,
+    types: Sequence[ConditionType] = tuple(ConditionType),
+    parameters: Sequence[str] = PARAMETERS,
+) -> Condition:
+    """Any condition without problems, of one of the types."""
+    type_ = draw(st.sampled_from(types))
     is_parameter = type_ is ConditionType.REQUEST_PARAMETER
     comparison = draw(st.sampled_from(tuple(Comparison) if is_parameter else _FOR_EVERY_TYPE))
     value: str | tuple[str, ...] | None
@@ -65,7 +71,7 @@ def conditions(draw: st.DrawFn, max_condition_group: int = 4) -> Condition:
         type=type_,
         comparison=comparison,
         value=value,
-        parameter=draw(st.sampled_from(PARAMETERS)) if is_parameter else None,
+        parameter=draw(st.sampled_from(parameters)) if is_parameter else None,
         include_inactive=type_ is ConditionType.PAYER_STATUS and draw(st.booleans()),
     )
 

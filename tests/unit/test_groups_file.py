@@ -266,7 +266,19 @@ def test_what_the_worker_refuses_is_named_where_it_stands_in_the_file() -> None:
     outcome = outcome_of(file, file.entries[1], answer)
     assert outcome.status is Status.REJECTED
     assert outcome.errors == [Located("country", "groups[1].conditions[0].value", 9, "is not there any more")]
-    assert places(outcome.warnings) == [("groups[1]", 3)]
+    # The first is the file's own: no check is turned on.
+    assert places(outcome.warnings) == [("groups[1].auto_assignment", 3), ("groups[1]", 3)]
     applied = Applied(file, [outcome])
     assert not applied.ok
     assert "groups[1].conditions[0].value" in as_json(applied, "groups.yaml")
+
+
+def test_useless_rules_are_warned_of_before_anything_is_sent() -> None:
+    file = read(
+        "groups:\n  - group: a\n    name: A\n    auto_assignment: {upon_change: true}\n    conditions:\n"
+        "      - {condition_group: 1, type: country, comparison: equals, value: DE}\n"
+        "      - {condition_group: 2, type: country, comparison: equals, value: FR}\n"
+    )
+    assert not errors(file)
+    [warning] = warnings(file)
+    assert (warning.code, warning.path, warning.line) == ("impossible", "groups[0].conditions[1]", 7)

@@ -135,3 +135,8 @@ def test_the_same_from_the_clients_side() -> None:
 def test_who_was_deleted_later_is_passed_over_without_a_refusal() -> None:
     story = Story().group("g").delete(5).hand(2, "add-members", "g")
     assert (story.statuses()[-1], story.result(), story.groups()) == ("done", {"changed": 0}, {})
+
+
+def test_who_is_pinned_and_was_deleted_later_too_is_refused_as_pinned() -> None:
+    story = german().pin(6, "g", "in").delete(4).hand(3, "add-members", "g")
+    assert (story.statuses()[-1], story.groups()) == ("rejected", {"g": "pin"})
