@@ -169,6 +169,17 @@ def stamps_of(
     return stamps
 
 
+def said_input(stamps: dict[str, Stamp]) -> tuple[Stamp | None, dict[str, Any] | None]:
+    """One stamp that facts share, and those of the others."""
+    if not stamps:
+        return None, None
+    # Nearly all facts come with the registration, and parameters with nothing else.
+    shared = stamps.get("request_parameters") or next(iter(stamps.values()))
+    others = {name: stamp for name in FACT_FIELDS if (stamp := stamps.get(name)) != shared}
+    # Times as they are: the codec writes them in a fraction of what isoformat takes.
+    return shared, {name: stamp and [*stamp] for name, stamp in others.items()} or None
+
+
 async def pinned_to(connection: AnyConnection, group: str, client_ids: Sequence[str]) -> set[str]:
     """Which of these clients are pinned to a group, in or out."""
     rows = _clients.pinned_to(connection, group_id=group, client_ids=list(client_ids))

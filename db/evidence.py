@@ -6,12 +6,14 @@ which of the client's versions were decided by it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from db.clients import Client, Payer, Verification, stamps_of
+import orjson
+
+from db.clients import Client, Payer, Verification, said_input, stamps_of
 from db.queries import load
 from db.stamps import Stamp
 
@@ -24,6 +26,9 @@ _evidence: Final = load("evidence")
 
 PARAMETERS_KEPT: Final = 2_000
 """Characters of names and values of request parameters; a registration may bring 65,536."""
+
+PAYERS_KEPT: Final = 6
+"""As many kinds as rules tell apart."""
 
 
 @dataclass(slots=True)
@@ -75,11 +80,13 @@ def as_it_is(client: Client) -> Client:
 
 
 def kept_parameters(
-    given: Mapping[str, str] | None, read_by_rules: Set[str]
+    given: dict[str, str] | None, read_by_rules: Set[str]
 ) -> tuple[dict[str, str] | None, bool]:
     """The request parameters that are kept, those that rules read first; and whether some are left out."""
     if not given:
         return None, False
+    if sum(map(len, given)) + sum(map(len, given.values())) <= PARAMETERS_KEPT:
+        return given, False
     kept: dict[str, str] = {}
     room = PARAMETERS_KEPT
     for name in sorted(given, key=lambda each: each not in read_by_rules):
@@ -88,18 +95,6 @@ def kept_parameters(
             room -= size
             kept[name] = given[name]
     return kept, len(kept) < len(given)
-
-
-def alike_payers(payers: Mapping[str, Payer]) -> dict[str, Payer]:
-    """Of the payers that rules can see, one for each that is different to them: the one said last."""
-    newest: dict[tuple[str | None, bool], tuple[str, Payer]] = {}
-    for payer_id, payer in payers.items():
-        if payer.deleted or payer.status is None:
-            continue
-        kind = (payer.status, payer.active)
-        if kind not in newest or payer.stamp > newest[kind][1].stamp:
-            newest[kind] = (payer_id, payer)
-    return dict(newest.values())
 
 
 async def at_time(connection: AnyConnection, client_id: str, at: datetime) -> PastFacts | None:
@@ -158,48 +153,75 @@ async def prune(connection: AnyConnection, before: datetime, limit: int) -> int:
     return pruned
 
 
+def past_input(past: PastFacts) -> tuple[Any, ...]:
+    """PostgreSQL's type past_facts_input."""
+    client = past.client
+    ended = (past.client_id, past.until, past.last_version, past.decided)
+    if client is None:
+        return (*ended, None)
+    said, otherwise = said_input(client.stamps)
+    facts = orjson.dumps(
+        (
+            client.registered_at,
+            client.country,
+            client.geoip_country,
+            client.geoip_build,
+            client.provider_id,
+            client.authorization_method,
+            client.request_parameters,
+            past.parameters_left_out,
+            said and said[:],  # a slice is a plain tuple, which the encoder takes
+            otherwise,
+            _payers_kept(client.payers),
+            _verifications_kept(client.verifications),
+        )
+    )
+    return (*ended, facts)
+
+
 def _past(row: Record | None) -> PastFacts | None:
+    """The inverse of `past_input`."""
     if row is None:
         return None
-    client_id, until, last_version, decided, erased, registered_at, *facts = row
-    if erased:
+    client_id, until, last_version, decided, facts = row
+    if facts is None:
         return PastFacts(client_id, None, until, last_version, decided)
-    country, geoip_country, build, provider_id, method, parameters, left_out, *said, payers, checks = facts
+    registered_at, country, geoip_country, build, *facts = orjson.loads(facts)
+    provider_id, method, parameters, left_out, said, otherwise, payers, verifications = facts
     client = Client(
         client_id,
-        registered_at,
+        datetime.fromisoformat(registered_at),
         country=country,
         geoip_country=geoip_country,
         geoip_build=build,
         provider_id=provider_id,
         authorization_method=method,
         request_parameters=parameters,
-        stamps=stamps_of(*said),
-        payers={
-            payer_id: Payer(status, active, deleted=False, stamp=_stamp(at, order))
-            for payer_id, status, active, at, order in payers or ()
-        },
-        verifications={method: Verification(_stamp(*passed)) for method, passed in (checks or {}).items()},
+        stamps={} if said is None else stamps_of(*_stamp(said), otherwise),
+        payers={key: Payer(status, active, False, _stamp(stamp)) for key, status, active, stamp in payers},
+        verifications={method: Verification(_stamp(stamp)) for method, stamp in verifications.items()},
     )
     return PastFacts(client_id, client, until, last_version, decided, left_out)
 
 
-def _stamp(at: str, order: int) -> Stamp:
+def _stamp(kept: tuple[str, int]) -> Stamp:
+    at, order = kept
     return Stamp(datetime.fromisoformat(at), order)
 
 
-def payers_kept(payers: Mapping[str, Payer]) -> list[list[Any]] | None:
-    """As past_facts has them."""
-    return [
-        [payer_id, payer.status, payer.active, payer.stamp.at.isoformat(), payer.stamp.order]
-        for payer_id, payer in alike_payers(payers).items()
-    ] or None
+def _payers_kept(payers: Mapping[str, Payer]) -> list[tuple[Any, ...]]:
+    """Those that rules can see, and of many only one for each kind that rules tell apart."""
+    seen = [(key, each) for key, each in payers.items() if not each.deleted and each.status is not None]
+    if len(seen) > PAYERS_KEPT:
+        # The one said last is kept of each.
+        seen.sort(key=lambda one: one[1].stamp)
+        seen = list({(each.status, each.active): (key, each) for key, each in seen}.values())
+    return [(key, each.status, each.active, each.stamp[:]) for key, each in seen]
 
 
-def verifications_kept(verifications: Iterable[tuple[str, Verification]]) -> dict[str, list[Any]] | None:
-    """As past_facts has them."""
+def _verifications_kept(verifications: Mapping[str, Verification]) -> dict[str, tuple[Any, ...]]:
     return {
-        method: [kept.passed.at.isoformat(), kept.passed.order]
-        for method, kept in verifications
-        if kept.passed is not None and kept.is_passed
-    } or None
+        method: kept.passed[:]
+        for method, kept in verifications.items()
+        if kept.is_passed and kept.passed is not None
+    }

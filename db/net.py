@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from db import locks, log, owed
-from db.clients import FACT_FIELDS, Client, Membership
-from db.evidence import PastFacts, PastPin, payers_kept, verifications_kept
+from db.clients import Client, Membership, said_input
+from db.evidence import PastFacts, PastPin, past_input
 from db.log import HistoryRow, Outgoing
 from db.owed import Owed
 from db.queries import load
-from db.stamps import Stamp
 
 if TYPE_CHECKING:
     from db.connections import AnyConnection
@@ -93,7 +91,7 @@ async def write(
         memberships_gone=net.memberships_gone,
         pins=[_pin(client, group) for client, group in net.pins],
         pins_gone=net.pins_gone,
-        past_facts=[_past(past) for past in net.past_facts],
+        past_facts=[past_input(past) for past in net.past_facts],
         past_pins=net.past_pins,
         forgotten=net.erased,
         history=net.history,
@@ -105,20 +103,9 @@ async def write(
     return appended or bool(net.history or net.snapshots)
 
 
-def _said(stamps: dict[str, Stamp]) -> tuple[Stamp | None, dict[str, Any] | None]:
-    """The stamp that most facts share, and those of the others."""
-    if not stamps:
-        return None, None
-    if len(stamps) == len(FACT_FIELDS) and len(set(stamps.values())) == 1:
-        return next(iter(stamps.values())), None
-    ((shared, _),) = Counter(stamps.values()).most_common(1)
-    others = {name: stamps.get(name) for name in FACT_FIELDS if stamps.get(name) != shared}
-    return shared, {name: stamp and [stamp.at.isoformat(), stamp.order] for name, stamp in others.items()}
-
-
 def _row(client: Client) -> tuple[Any, ...]:
     """PostgreSQL's type client_input."""
-    shared, otherwise = _said(client.stamps)
+    shared, otherwise = said_input(client.stamps)
     return (
         client.client_id,
         client.registered_at,
@@ -133,31 +120,6 @@ def _row(client: Client) -> tuple[Any, ...]:
         client.request_parameters,
         *(shared or _NEVER),
         otherwise,
-    )
-
-
-def _past(past: PastFacts) -> tuple[Any, ...]:
-    """PostgreSQL's type past_facts_input."""
-    client = past.client
-    ended = (past.client_id, past.until, past.last_version, past.decided)
-    if client is None:
-        return (*ended, True, *(None,) * 6, None, False, *(None,) * 5)
-    shared, otherwise = _said(client.stamps)
-    return (
-        *ended,
-        False,
-        client.registered_at,
-        client.country,
-        client.geoip_country,
-        client.geoip_build,
-        client.provider_id,
-        client.authorization_method,
-        client.request_parameters,
-        past.parameters_left_out,
-        *(shared or _NEVER),
-        otherwise,
-        payers_kept(client.payers),
-        verifications_kept(client.verifications.items()),
     )
 
 

@@ -1,8 +1,6 @@
 -- name: at_time^
 -- The state of a client's facts that ended first after a time.
-SELECT client_id::text, until, last_version, decided, erased, registered_at, country, geoip_country, geoip_build,
-       provider_id, authorization_method, request_parameters, parameters_left_out, said_at, said_order,
-       said_otherwise, payers, verifications
+SELECT client_id::text, until, last_version, decided, facts
 FROM past_facts
 WHERE client_id = :client_id AND until > :at
 ORDER BY place
@@ -10,9 +8,7 @@ LIMIT 1;
 
 -- name: of_version^
 -- The state of a client's facts that a version was decided by: it says so itself, or was the first to end after it.
-SELECT client_id::text, until, last_version, decided, erased, registered_at, country, geoip_country, geoip_build,
-       provider_id, authorization_method, request_parameters, parameters_left_out, said_at, said_order,
-       said_otherwise, payers, verifications
+SELECT client_id::text, until, last_version, decided, facts
 FROM past_facts
 WHERE client_id = :client_id AND (last_version >= :version OR :version = ANY (decided))
 ORDER BY :version = ANY (decided) IS TRUE DESC, place

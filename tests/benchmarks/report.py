@@ -150,7 +150,8 @@ def _evidence(results: dict[str, Any]) -> Iterator[Row]:
         yield (
             f"{name} stream, keeping it",
             f"{rates['with']:,} events/s",
-            f"without {rates['without']:,}: it costs {each['cost']:.1%};"
+            f"without {rates['without']:,}; CPU {each['processor_us_per_event']['with']:.0f} µs an event,"
+            f" without {each['processor_us_per_event']['without']:.0f}: {each['cost']:+.1%};"
             f" {each['rows_per_event']:.2f} rows of {each['bytes_per_row']} bytes an event",
         )
     for kind, each in found["explain_ms"].items():
