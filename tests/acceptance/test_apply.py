@@ -70,7 +70,9 @@ async def published(running: Running, group: str) -> dict[str, Any]:
         for place, end in ends.items():
             while await consumer.position(place) < end:
                 for records in (await consumer.getmany(place, timeout_ms=200)).values():
-                    found.update({record.key.decode(): json.loads(record.value) for record in records})
+                    found.update(
+                        {record.key.decode(): json.loads(record.value or b"null") for record in records}
+                    )
     finally:
         await consumer.stop()
     value: dict[str, Any] = found[group]
