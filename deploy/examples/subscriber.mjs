@@ -62,8 +62,8 @@ function fail(error) {
 
 function finish() {
   const entries = [...clients].map(([id, { version, groups }]) => [id, { version, groups: [...groups].sort() }])
-  console.log(JSON.stringify({ clients: Object.fromEntries(entries) }))
-  process.exit()
+  // A pipe takes 64 KiB at a time: exit only when all of it is written.
+  process.stdout.write(`${JSON.stringify({ clients: Object.fromEntries(entries) })}\n`, () => process.exit())
 }
 
 // Reads all partitions of a topic from `places` on, until `isDone(places)`. KafkaJS reads in consumer groups only:

@@ -15,7 +15,9 @@ from tests.support.running import Running
 GROUP = """\
 group: {0}
 name: Ours
-auto_assignment: {{exclude: true, hold_leaves_over: {{percent: 0, count: 0}}}}
+auto_assignment:
+  {{periodic: true, schedule: 0 0 1 1 *, upon_change: false, exclude: true,
+    hold_leaves_over: {{percent: 0, count: 0}}}}
 conditions:
   - {{condition_group: 1, type: request_parameter, parameter: {0}, comparison: equals, value: {1}}}
 """
@@ -111,7 +113,8 @@ def test_many_groups_are_previewed_and_what_is_wrong_is_located(
 ) -> None:
     file = tmp_path / "groups.yaml"
     condition = "{{condition_group: 1, type: country, comparison: equals, value: {2}}}"
-    one = "- {{group: {0}-{1}, name: One, conditions: [" + condition + "]}}"
+    moment = "auto_assignment: {{upon_registration: true}}"
+    one = "- {{group: {0}-{1}, name: One, " + moment + ", conditions: [" + condition + "]}}"
     lines = ["groups:", one.format(prefix, 1, "DE"), one.format(prefix, 2, "Germany")]
     file.write_text("\n".join(lines))
     done = typed("preview", str(file))

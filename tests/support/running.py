@@ -23,6 +23,7 @@ from deploy.local import Stack
 from deploy.local.ports import keep_ports
 from deploy.local.worker import Worker
 from tests.support.stack import temporary_folder
+from workers.console import Console
 from workers.kafka import client_arguments
 from workers.settings import load_kafka
 
@@ -91,5 +92,22 @@ def running() -> Iterator[Running]:
 
 
 @pytest.fixture
-def prefix() -> str:
-    return f"t{secrets.token_hex(4)}"
+def prefix(running: Running) -> Iterator[str]:
+    name = f"t{secrets.token_hex(4)}"
+    yield name
+    # All tests share this worker: clients of the next one must not come into these groups.
+    asyncio.run(_delete_groups(running, name))
+
+
+async def _delete_groups(running: Running, prefix: str) -> None:
+    async with Console(running.arguments) as console:
+        after = None
+        while True:
+            listed = await console.ask({"command": "list-groups", "limit": 1000, "after": after}, 60)
+            page = listed.result or {}
+            names = [row["group"] for row in page["groups"] if row["group"].startswith(prefix)]
+            deletions = [{"command": "delete-group", "group": name, "force": True} for name in names]
+            await console.ask_all(deletions, 60)
+            after = page.get("after")
+            if after is None:
+                return
