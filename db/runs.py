@@ -111,9 +111,7 @@ async def start(
     )
     await _runs.add_groups(connection, run_id=run_id, groups=list(order.groups))
     if client_ids is not None:
-        await _runs.add_chunks(
-            connection, run_id=run_id, client_ids=list(client_ids), size=CHUNK, first=0, counted=True
-        )
+        await _runs.add_chunks(connection, run_id=run_id, client_ids=list(client_ids), size=CHUNK)
 
 
 async def start_ended(

@@ -62,32 +62,27 @@ async def read(
     connection: AnyConnection, after_id: str, last_id: str, groups: Sequence[str], reads: Reads = EVERYTHING
 ) -> list[Seen]:
     """The registered clients whose id is beyond `after_id` and up to `last_id`, in order. Locks nothing."""
-    rows = _sweeps.read_clients(
-        connection,
-        after_id=after_id,
-        last_id=last_id,
-        groups=list(groups),
-        with_parameters=reads.parameters,
-        with_payers=reads.payers,
-        with_verifications=reads.verifications,
-    )
-    return [Seen._make(row) async for row in rows]
+    asked = _asked(after_id, groups, reads)
+    return [Seen._make(row) async for row in _sweeps.read_clients(connection, last_id=last_id, **asked)]
 
 
 async def read_next(
     connection: AnyConnection, after_id: str, groups: Sequence[str], reads: Reads = EVERYTHING
 ) -> list[Seen]:
     """The next RANGE registered clients whose id is beyond `after_id`, in order. Locks nothing."""
-    rows = _sweeps.read_next_clients(
-        connection,
-        after_id=after_id,
-        row_limit=RANGE,
-        groups=list(groups),
-        with_parameters=reads.parameters,
-        with_payers=reads.payers,
-        with_verifications=reads.verifications,
-    )
-    return [Seen._make(row) async for row in rows]
+    asked = _asked(after_id, groups, reads)
+    return [Seen._make(row) async for row in _sweeps.read_next_clients(connection, row_limit=RANGE, **asked)]
+
+
+def _asked(after_id: str, groups: Sequence[str], reads: Reads) -> dict[str, object]:
+    """What both queries are asked."""
+    return {
+        "after_id": after_id,
+        "groups": list(groups),
+        "with_parameters": reads.parameters,
+        "with_payers": reads.payers,
+        "with_verifications": reads.verifications,
+    }
 
 
 async def count(connection: AnyConnection) -> int:

@@ -13,10 +13,9 @@ VALUES (:run_id, :kind, :groups, 'cancelled', '{}', 0, true, :now, :now, :now, :
 INSERT INTO run_groups (run_id, group_id) SELECT :run_id, unnest(:groups::text[]);
 
 -- name: add_chunks!
--- Cut the clients named into chunks of a run, numbered on from those it had.
+-- Cut the clients named into chunks of a run.
 INSERT INTO run_chunks (run_id, number, client_ids, clients)
-SELECT :run_id, :first + (place - 1) / :size, array_agg(client_id ORDER BY client_id COLLATE "C"),
-       CASE WHEN :counted THEN count(*) ELSE 0 END
+SELECT :run_id, (place - 1) / :size, array_agg(client_id ORDER BY client_id COLLATE "C"), count(*)
 FROM unnest(:client_ids::text[]) WITH ORDINALITY AS u (client_id, place)
 GROUP BY (place - 1) / :size;
 
