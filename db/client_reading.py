@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from db.clients import Client, Payer, Verification
+from db.clients import Client, Payer, Verification, stamps_of
 from db.queries import load
 from db.stamps import Stamp
 
@@ -23,6 +23,10 @@ class MembershipInForce(NamedTuple):
 
     source: str
     since: datetime
+    source_at: datetime
+    """When it came to be by this source."""
+    actor: str | None
+    reason: str | None
 
 
 class PinInForce(NamedTuple):
@@ -53,7 +57,10 @@ async def find(connection: AnyConnection, client_id: str) -> ClientAsItIs | None
     *facts, memberships, pins = row
     return ClientAsItIs(
         _client(facts),
-        {group: MembershipInForce(source, since) for group, source, since, *_ in memberships or ()},
+        {
+            group: MembershipInForce(source, since, source_at, actor, reason)
+            for group, source, since, source_at, _, actor, reason in memberships or ()
+        },
         {
             group: PinInForce(held_in, said_at, expires_at, actor, reason)
             for group, held_in, said_at, expires_at, _, actor, reason, *_ in pins or ()
@@ -73,8 +80,9 @@ async def not_located(connection: AnyConnection, limit: int) -> list[Client]:
 
 
 def _client(row: Sequence[Any]) -> Client:
-    *facts, payers, verifications = row
+    *facts, said_at, said_order, otherwise, payers, verifications = row
     client = Client(*facts)
+    client.stamps = stamps_of(said_at, said_order, otherwise)
     for payer_id, status, active, deleted, at, order in payers or ():
         client.payers[payer_id] = Payer(status, active, deleted, Stamp(at, order))
     for method, *times in verifications or ():

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from db.connections import AnyConnection
 from db.queries import load
@@ -134,13 +134,7 @@ async def lock(connection: AnyConnection, client_ids: Collection[str]) -> dict[s
 def _client(row: Record) -> Client:
     *facts, said_at, said_order, otherwise, payers, verifications, by_rule, by_others, pins = row
     client = Client(*facts)
-    if said_at is not None:
-        stamps = client.stamps = dict.fromkeys(FACT_FIELDS, Stamp(said_at, said_order))
-        for name, stamp in (otherwise or {}).items():
-            if stamp is None:
-                del stamps[name]
-            else:
-                stamps[name] = Stamp(datetime.fromisoformat(stamp[0]), stamp[1])
+    client.stamps = stamps_of(said_at, said_order, otherwise)
     for payer_id, status, active, deleted, at, order in payers or ():
         client.payers[payer_id] = Payer(status, active, deleted, Stamp(at, order))
     for method, *times in verifications or ():
@@ -158,6 +152,32 @@ def _client(row: Record) -> Client:
             case "manual" as source, source_at, *rest:
                 client.memberships[group] = Membership(source, None, source_at, *rest)
     return client
+
+
+def stamps_of(
+    at: datetime | None, order: int | None, otherwise: Mapping[str, Any] | None
+) -> dict[str, Stamp]:
+    """When each fact was said, from the stamp that most share and those of the others."""
+    if at is None or order is None:
+        return {}
+    stamps = dict.fromkeys(FACT_FIELDS, Stamp(at, order))
+    for name, stamp in (otherwise or {}).items():
+        if stamp is None:
+            del stamps[name]
+        else:
+            stamps[name] = Stamp(datetime.fromisoformat(stamp[0]), stamp[1])
+    return stamps
+
+
+def said_input(stamps: dict[str, Stamp]) -> tuple[Stamp | None, dict[str, Any] | None]:
+    """One stamp that facts share, and those of the others."""
+    if not stamps:
+        return None, None
+    # Nearly all facts come with the registration, and parameters with nothing else.
+    shared = stamps.get("request_parameters") or next(iter(stamps.values()))
+    others = {name: stamp for name in FACT_FIELDS if (stamp := stamps.get(name)) != shared}
+    # Times as they are: the codec writes them in a fraction of what isoformat takes.
+    return shared, {name: stamp and [*stamp] for name, stamp in others.items()} or None
 
 
 async def pinned_to(connection: AnyConnection, group: str, client_ids: Sequence[str]) -> set[str]:

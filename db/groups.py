@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from pydantic import TypeAdapter
 
 from db import locks
 from db.queries import load
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from db.connections import AnyConnection
 
 _groups: Final = load("groups")
+_versions: Final = load("group_versions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,18 @@ class StoredGroup:
     """`active`, `deleting` (its members are leaving) or `deleted`. Made again, its version goes on."""
 
 
+class Said(NamedTuple):
+    """Who changed a group, when and why."""
+
+    at: datetime
+    actor: str
+    reason: str | None
+    cause: str
+    """topic/partition/offset of the command."""
+
+
+DEFINITION: Final = TypeAdapter(Group)
+"""How group_versions holds a group."""
 _FIELDS: Final = tuple(name for name in Group.__dataclass_fields__ if name != "conditions")
 _WITHOUT_VALUE: Final = frozenset({Comparison.IS_SET, Comparison.IS_NOT_SET})
 _WITH_LIST: Final = frozenset({Comparison.ONE_OF, Comparison.NONE_OF})
@@ -151,10 +166,13 @@ async def with_same_conditions(connection: AnyConnection, group: Group, *, limit
     return [row["group_id"] async for row in rows]
 
 
-async def store(connection: AnyConnection, stored: StoredGroup) -> None:
+async def store(
+    connection: AnyConnection, stored: StoredGroup, *, cause: str, reason: str | None = None
+) -> None:
     """Write a group whole, and raise the rule set's version. The rules must be held alone."""
     group = stored.group
     values: dict[str, Any] = {name: getattr(group, name) for name in _FIELDS}
+    rules_version: int = await _groups.raise_rules_version(connection)
     await _groups.store(
         connection,
         **values,
@@ -162,20 +180,29 @@ async def store(connection: AnyConnection, stored: StoredGroup) -> None:
         version=stored.version,
         updated_at=stored.updated_at,
         updated_by=stored.updated_by,
-        rules_version=await _groups.raise_rules_version(connection),
+        rules_version=rules_version,
     )
     await _groups.erase_conditions(connection, group_id=group.group_id)
     await _groups.store_condition(connection, _condition_rows(group.group_id, group.conditions))
+    said = Said(stored.updated_at, stored.updated_by, reason, cause)
+    await _keep_version(connection, group.group_id, rules_version, said, group)
 
 
-async def begin_deletion(connection: AnyConnection, group_id: str, *, now: datetime, actor: str) -> None:
+async def begin_deletion(connection: AnyConnection, group_id: str, said: Said) -> None:
     """From here on the group counts as not there. The rules must be held alone."""
+    rules_version: int = await _groups.raise_rules_version(connection)
     await _groups.begin_deletion(
-        connection,
-        group_id=group_id,
-        updated_at=now,
-        updated_by=actor,
-        rules_version=await _groups.raise_rules_version(connection),
+        connection, group_id=group_id, updated_at=said.at, updated_by=said.actor, rules_version=rules_version
+    )
+    await _keep_version(connection, group_id, rules_version, said, None)
+
+
+async def _keep_version(
+    connection: AnyConnection, group_id: str, rules_version: int, said: Said, group: Group | None
+) -> None:
+    definition = None if group is None else DEFINITION.dump_python(group, mode="json", exclude_defaults=True)
+    await _versions.keep(
+        connection, group_id=group_id, rules_version=rules_version, definition=definition, **said._asdict()
     )
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from db import locks, log, owed
-from db.clients import FACT_FIELDS, Client, Membership
+from db.clients import Client, Membership, said_input
+from db.evidence import PastFacts, PastPin, past_input
 from db.log import HistoryRow, Outgoing
 from db.owed import Owed
 from db.queries import load
-from db.stamps import Stamp
 
 if TYPE_CHECKING:
     from db.connections import AnyConnection
@@ -43,6 +42,11 @@ class Net:
     pins: list[tuple[Client, str]] = field(default_factory=list)
     """Client and group, of pins that are different, or have something else beneath them."""
     pins_gone: list[Key] = field(default_factory=list)
+    past_facts: list[PastFacts] = field(default_factory=list)
+    """In the order of time for each client."""
+    past_pins: list[PastPin] = field(default_factory=list)
+    erased: list[str] = field(default_factory=list)
+    """Clients of whom all that is past is erased, before `past_facts` is written."""
     owed: list[Owed] = field(default_factory=list)
     settled: list[Key] = field(default_factory=list)
     """Client and group, of which no check is owed any more."""
@@ -87,6 +91,9 @@ async def write(
         memberships_gone=net.memberships_gone,
         pins=[_pin(client, group) for client, group in net.pins],
         pins_gone=net.pins_gone,
+        past_facts=[past_input(past) for past in net.past_facts],
+        past_pins=net.past_pins,
+        forgotten=net.erased,
         history=net.history,
         snapshots=net.snapshots,
         namespace=locks.NAMESPACE,
@@ -96,20 +103,9 @@ async def write(
     return appended or bool(net.history or net.snapshots)
 
 
-def _said(stamps: dict[str, Stamp]) -> tuple[Stamp | None, dict[str, Any] | None]:
-    """The stamp that most facts share, and those of the others."""
-    if not stamps:
-        return None, None
-    if len(stamps) == len(FACT_FIELDS) and len(set(stamps.values())) == 1:
-        return next(iter(stamps.values())), None
-    ((shared, _),) = Counter(stamps.values()).most_common(1)
-    others = {name: stamps.get(name) for name in FACT_FIELDS if stamps.get(name) != shared}
-    return shared, {name: stamp and [stamp.at.isoformat(), stamp.order] for name, stamp in others.items()}
-
-
 def _row(client: Client) -> tuple[Any, ...]:
     """PostgreSQL's type client_input."""
-    shared, otherwise = _said(client.stamps)
+    shared, otherwise = said_input(client.stamps)
     return (
         client.client_id,
         client.registered_at,

@@ -33,3 +33,20 @@ def order(offset: int, partition: int, rank: int = REGISTERED) -> int:
         | (offset & ((1 << _OFFSET_BITS) - 1)) << _PARTITION_BITS
         | partition & ((1 << _PARTITION_BITS) - 1)
     )
+
+
+class Place(NamedTuple):
+    """What `order` packs."""
+
+    offset: int
+    partition: int
+    rank: int
+
+
+def place_of(packed: int) -> Place:
+    """Undo `order`."""
+    return Place(
+        packed >> _PARTITION_BITS & ((1 << _OFFSET_BITS) - 1),
+        packed & ((1 << _PARTITION_BITS) - 1),
+        packed >> (_OFFSET_BITS + _PARTITION_BITS),
+    )

@@ -20,6 +20,8 @@ from events.group_commands import ChangeGroup, DeleteGroup, InvalidChange, PutGr
 from events.membership_commands import AddMembers, Pin, RemoveMembers, SetClientGroups, Unpin
 from events.problems import path_of, problems, unreadable
 from events.reading_commands import (
+    Explain,
+    GroupHistory,
     History,
     ListGroups,
     ListMembers,
@@ -43,6 +45,8 @@ __all__ = [
     "ChangeGroup",
     "Command",
     "DeleteGroup",
+    "Explain",
+    "GroupHistory",
     "History",
     "InvalidChange",
     "InvalidCommand",
@@ -122,6 +126,8 @@ COMMANDS: Mapping[str, type[Command]] = {
     "list-members": ListMembers,
     "show-client": ShowClient,
     "history": History,
+    "explain": Explain,
+    "group-history": GroupHistory,
     "list-runs": ListRuns,
     "show-run": ShowRun,
     "replay-dead-letters": ReplayDeadLetters,

@@ -121,6 +121,8 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "list-members": {"command": "list-members", "group": "eu-companies", "limit": 1000},
     "show-client": {"command": "show-client", "client_id": "1042"},
     "history": {"command": "history", "client_id": "1042", "group": "eu-companies"},
+    "explain": {"command": "explain", "client_id": "1042", "group": "eu-companies", "version": 1},
+    "group-history": {"command": "group-history", "group": "eu-companies"},
     "list-runs": {"command": "list-runs", "group": "eu-companies"},
     "show-run": {"command": "show-run", "run_id": "12"},
     "replay-dead-letters": {

@@ -91,6 +91,46 @@ _RESULTS: Mapping[str, Mapping[str, Any]] = {
         },
     },
     "history": {"changes": [EXAMPLES["membership-changed"]]},
+    "explain": {
+        "client_id": "1042",
+        "group": "eu-companies",
+        "member": True,
+        "source": "rule",
+        "since": "2026-11-22T10:15:00.012345Z",
+        "verdict": "match",
+        "conditions": [
+            {
+                "condition_group": 1,
+                "type": "country",
+                "comparison": "one_of",
+                "value": ["DE", "FR"],
+                "verdict": "met",
+                "fact": "DE",
+                "said_at": "2026-11-22T10:15:00.000000Z",
+                "cause": "client-registered/3/17",
+            }
+        ],
+        "would_differ": [{"fact": "country", "value": None}],
+        "decided_by": None,
+        "checks": [],
+        "change": EXAMPLES["membership-changed"],
+        "version": 1,
+        "at": "2026-11-22T10:15:00.012345Z",
+        "group_version": 2,
+    },
+    "group-history": {
+        "versions": [
+            {
+                "version": 2,
+                "change": "changed",
+                "changed_at": "2026-11-22T09:00:00.000000Z",
+                "actor": "anna",
+                "cause": "group-commands/0/7",
+                "differences": [{"path": "auto_assignment.exclude", "before": False, "after": True}],
+            }
+        ],
+        "after": "MTI",
+    },
     "list-runs": {"runs": [EXAMPLES["assignment-runs"]]},
     "show-run": EXAMPLES["assignment-runs"],
     "replay-dead-letters": {"replayed": 3},

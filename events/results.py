@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
+from events.explanations import Explanation, GroupVersionsPage
 from events.outputs import (
     AssignmentRun,
     ClientGroup,
@@ -236,6 +237,8 @@ RESULTS: Mapping[str, type[Result]] = {
     "list-members": MembersPage,
     "show-client": ClientCard,
     "history": ChangesPage,
+    "explain": Explanation,
+    "group-history": GroupVersionsPage,
     "list-runs": RunsPage,
     "show-run": AssignmentRun,
     "replay-dead-letters": DeadLettersReplayed,

@@ -24,6 +24,11 @@ class Parameters:
         self._few = tuple(by_name.items()) if len(by_name) <= FEW_NAMES else None
         self._not_passed: dict[frozenset[str], int] = {}
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The parameters that some rule reads."""
+        return frozenset(self._by_name)
+
     def same(self, by_name: Mapping[str, Contributions]) -> bool:
         """Whether these are the very contributions that it was made of, so that its memo still holds."""
         return self._by_name.keys() == by_name.keys() and all(

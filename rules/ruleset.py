@@ -135,6 +135,11 @@ class RuleSet:
         return mask
 
     @property
+    def parameters_read(self) -> frozenset[str]:
+        """The names of the request parameters that some group reads."""
+        return self._parameters.names
+
+    @property
     def reads_parameters(self) -> bool:
         """Whether any condition reads a request parameter."""
         return any(each.startswith(known_attributes.PARAMETER_PREFIX) for each in self._tables.indexes)

@@ -19,13 +19,14 @@ from db import pool as pools
 from db.errors import is_transient
 from events.commands import Preview, ReplayDeadLetters, Snapshot
 from events.topics import INPUTS
-from workers import kafka, logs, readiness
+from workers import evidence_upkeep, kafka, logs, readiness
 from workers.agents import create_agents
 from workers.announcer import Announcer
 from workers.app import Application, create_app
 from workers.aside import Aside
 from workers.backpressure import Backpressure
 from workers.commands import CommandHandler
+from workers.evidence_upkeep import EvidenceUpkeep
 from workers.geoip import GeoIP
 from workers.geoip_watch import LOOK_S, GeoIPWatch
 from workers.handlers import BatchHandler, HandlerSettings, utc_now
@@ -199,6 +200,8 @@ def _intake(
         held_for=timedelta(days=settings.held_run_days),
     )
     app.timer(TICK_S, on_leader=True, name="scheduler")(scheduler.tick)
+    upkeep = EvidenceUpkeep(pool, clock=utc_now, kept_for=timedelta(days=settings.evidence_days))
+    app.timer(evidence_upkeep.TICK_S, on_leader=True, name="evidence")(upkeep.tick)
     watch = GeoIPWatch(pool, can_look_up, clock=utc_now, committed=announcer.appended)
     app.timer(LOOK_S, on_leader=True, name="geoip-watch")(watch.look)
     watchdog = Watchdog(

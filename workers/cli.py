@@ -7,6 +7,7 @@ import typer
 
 from workers import (
     commands_changing,
+    commands_explaining,
     commands_groups,
     commands_positions,
     commands_reading,
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 for family in (
     commands_reading,
+    commands_explaining,
     commands_watching,
     commands_groups,
     commands_changing,

@@ -31,7 +31,8 @@ async def show_client(
         version=client.version,
         facts=_facts(client),
         groups={
-            group: Membership.model_validate(each._asdict()) for group, each in found.memberships.items()
+            group: Membership.model_validate({"source": each.source, "since": each.since})
+            for group, each in found.memberships.items()
         },
         pins={
             group: ActivePin(

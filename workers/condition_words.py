@@ -8,7 +8,7 @@ from events.conditions import Condition
 
 VALUES_SHOWN: Final = 20
 """Of a list; the JSON has all."""
-_FACTS: Final[Mapping[str, str]] = {
+FACTS: Final[Mapping[str, str]] = {
     "country": "country",
     "geoip_country": "country by GeoIP",
     "payer_status": "payer status",
@@ -39,7 +39,7 @@ def in_words(condition: Condition) -> str:
     if condition.type == "request_parameter":
         fact = f'request parameter "{condition.parameter}"'
     else:
-        fact = _FACTS[condition.type] + (" (also inactive)" if condition.include_inactive else "")
+        fact = FACTS[condition.type] + (" (also inactive)" if condition.include_inactive else "")
     words = f"{fact} {_COMPARISONS[condition.comparison]}"
     return words if condition.value is None else f"{words} {_value(condition)}"
 

@@ -176,14 +176,15 @@ def _change_payer(client: Client, event: PayerChanged, stamp: Stamp) -> Effect:
 
 
 def _verify(client: Client, event: VerificationCompleted, stamp: Stamp) -> Effect:
-    verification = client.verifications.setdefault(event.method, Verification())
-    before = verification.is_passed
-    newest: Stamp | None = getattr(verification, event.result)
+    before = client.verifications.get(event.method) or Verification()
+    newest: Stamp | None = getattr(before, event.result)
     if newest is not None and stamp <= newest:
         return NOTHING
-    setattr(verification, event.result, stamp)
+    # Not changed in place: what was kept of the client as it was holds it too.
+    said = {"passed": before.passed, "revoked": before.revoked, "failed": before.failed, event.result: stamp}
+    verification = client.verifications[event.method] = Verification(**said)
     effect = Effect(verifications={event.method})
-    if verification.is_passed != before:
+    if verification.is_passed != before.is_passed:
         effect.attributes = _VERIFICATIONS
     return effect
 
@@ -222,9 +223,8 @@ def _delete(client: Client, deleted_at: datetime) -> Effect:
 
 def geoip_country(client: Client) -> str | Unknown | None:
     """The country of the client's address; unknown where there is no address or it was never looked up."""
-    if client.ip is None or client.geoip_build is None:
-        return Unknown.UNKNOWN
-    return client.geoip_country
+    # Not asked is whether there is an address: of the past it is not kept, and without one there is no build.
+    return Unknown.UNKNOWN if client.geoip_build is None else client.geoip_country
 
 
 @cache

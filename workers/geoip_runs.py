@@ -9,7 +9,7 @@ from db.runs import Chunk
 from rules import attributes
 from rules.model import Moment
 from workers.check_runs import CheckRuns
-from workers.folding import LookUp, look_up_again
+from workers.folding import LookUp
 from workers.run_kinds import Piece
 from workers.touched import Cause
 from workers.work import Work
@@ -32,9 +32,9 @@ class OwedRuns(CheckRuns):
         work = Work(await clients.lock(connection, client_ids), rules)
         known = set()
         for client_id in client_ids:
-            touched = work[client_id]
-            touched.note(look_up_again(touched.client, self._look_up))
-            if touched.client.geoip_build is not None or touched.client.ip is None:
+            work.look_up_again(client_id, self._look_up, cause.at)
+            client = work[client_id].client
+            if client.geoip_build is not None or client.ip is None:
                 known.add(client_id)
         checked = set(await leaves.groups_checked(connection, chunk.run_id))
         done, found = [], list[tuple[str, str, str | None]]()
@@ -69,9 +69,7 @@ class GeoipRuns(CheckRuns):
         checked = rules.mask(groups) & rules.upon_change & rules.readers([attributes.GEOIP_COUNTRY])
         found: list[tuple[str, str, str | None]] = []
         for client_id in different:
-            touched = work[client_id]
-            effect = look_up_again(touched.client, self._look_up, known=True)
-            touched.note(effect)
+            effect = work.look_up_again(client_id, self._look_up, cause.at, known=True)
             if effect.attributes:
                 found += _check(work, client_id, checked, cause)
         await leaves.collect(connection, chunk.run_id, found)

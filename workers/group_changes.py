@@ -6,7 +6,7 @@ from datetime import datetime
 
 from db import clients, groups, owed, runs, schedules, usage
 from db.connections import AnyConnection
-from db.groups import Group, StoredGroup
+from db.groups import Group, Said, StoredGroup
 from db.runs import Order
 from events.commands import ChangeGroup, DeleteGroup, InvalidChange, PutGroup
 from events.groups import Group as WireGroup
@@ -85,7 +85,7 @@ async def _replace(
     if present is not None and wire_of(present.group) == wire_of(group):
         return Done({"version": version, "changed": False}, warnings)
     stored = StoredGroup(group, version + 1, now, command.actor)
-    await groups.store(connection, stored)
+    await groups.store(connection, stored, cause=given.record.cause, reason=command.reason)
     await _schedule(connection, group, now)
     published = await group_record(
         connection, stored, ce_id=given.record.cause, now=now, traceparent=traceparent(given.record)
@@ -132,7 +132,8 @@ async def delete_group(connection: AnyConnection, command: DeleteGroup, given: G
         named = ", ".join(f"{each.kind} {each.title or each.ref_id}" for each in references[:20])
         message = f"the group is used by {len(references)}: {named}; give force to delete it all the same"
         raise Rejected(FieldProblem("group_used", "group", message))
-    await groups.begin_deletion(connection, command.group, now=given.now, actor=command.actor)
+    said = Said(given.now, command.actor, command.reason, given.record.cause)
+    await groups.begin_deletion(connection, command.group, said)
     await schedules.unset(connection, command.group)
     await owed.forget_group(connection, command.group)
     records = await drop_group(connection, command.group, "it was deleted", given.now, ALL_BUT_DELETION)

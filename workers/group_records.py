@@ -85,7 +85,7 @@ def wire_of(group: Group) -> dict[str, Any]:
             "keep_manual": group.keep_manual,
             "hold_leaves_over": held,
         },
-        "conditions": [_condition(condition) for condition in group.conditions],
+        "conditions": [wire_condition(condition) for condition in group.conditions],
     }
 
 
@@ -112,7 +112,8 @@ def definition_of(group: Group) -> WireGroup:
     return definition.model_copy(update={"auto_assignment": switches})
 
 
-def _condition(condition: Condition) -> dict[str, Any]:
+def wire_condition(condition: Condition) -> dict[str, Any]:
+    """A condition as it is published."""
     wire: dict[str, Any] = {
         "condition_group": condition.condition_group,
         "type": condition.type.value,

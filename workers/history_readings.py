@@ -79,11 +79,12 @@ async def _of_group(connection: AnyConnection, command: History, group: str, sea
 
 def _page(found: list[PastChange], limit: int) -> Step:
     places = {(each.client_id, each.version): each.place for each in found}
-    rows, after = page(map(_changed, found), limit, lambda row: str(places[row.client_id, row.version]))
+    rows, after = page(map(changed, found), limit, lambda row: str(places[row.client_id, row.version]))
     return Step(result=ChangesPage(changes=rows, after=after))
 
 
-def _changed(row: PastChange) -> MembershipChanged:
+def changed(row: PastChange) -> MembershipChanged:
+    """A change as it went out."""
     return MembershipChanged.model_validate(
         {
             "client_id": row.client_id,

@@ -7,6 +7,8 @@ from typing import Final
 
 from events.base import Command
 from events.reading_commands import (
+    Explain,
+    GroupHistory,
     History,
     ListGroups,
     ListMembers,
@@ -17,6 +19,8 @@ from events.reading_commands import (
 )
 from workers.aside_jobs import Job
 from workers.client_readings import show_client
+from workers.explain_reading import explain_membership
+from workers.group_history import group_history
 from workers.group_readings import list_groups, list_members, show_group
 from workers.history_readings import history
 from workers.run_readings import list_runs, show_run
@@ -27,6 +31,8 @@ READINGS: Final[Mapping[type[Command], Job]] = {
     ListMembers: list_members,
     ShowClient: show_client,
     History: history,
+    Explain: explain_membership,
+    GroupHistory: group_history,
     ListRuns: list_runs,
     ShowRun: show_run,
 }

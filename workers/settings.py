@@ -152,6 +152,11 @@ class Settings(KafkaSettings):
     held_run_days: float = Field(
         7, gt=0, description="A run that is held for approval is cancelled after so long. Days."
     )
+    evidence_days: float = Field(
+        365,
+        gt=0,
+        description="For so long a past membership can be explained: facts that changed are kept. Days.",
+    )
     run_pace: float = Field(
         0.5,
         gt=0,

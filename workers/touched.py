@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from db.clients import Client, Membership, Pin
+from db.evidence import PastFacts
 from db.log import HistoryRow
 from db.net import Net
 from db.owed import Owed
 from rules.model import Moment, Source
+from workers.past import erased, history_of, past_facts, past_pins
 
 if TYPE_CHECKING:
     from workers.folding import Effect
@@ -45,6 +47,11 @@ class Touched:
     """With them."""
     causes: dict[str, Cause] = field(default_factory=dict)
     """Group -> what decided last about its membership."""
+    decided_after: dict[str, int] = field(default_factory=dict)
+    """Group -> how many states of the facts had ended when that was decided."""
+    past: list[PastFacts] = field(default_factory=list)
+    """The states of the facts that ended here."""
+    pins_before: dict[str, Pin] = field(init=False)
     moved: bool = False
     """Something was done to the memberships; it may have been undone."""
     row: bool = False
@@ -60,6 +67,7 @@ class Touched:
         self.in_force_before = (
             self.client.memberships_in_force if self.client.pins else self.memberships_before
         )
+        self.pins_before = dict(self.client.pins)
 
     owed: dict[str, Cause] = field(default_factory=dict)
     """Group -> the check that could not be decided, as the address could not be looked up."""
@@ -77,13 +85,13 @@ class Touched:
         ):
             membership = Membership(source.value, cause.at, said_at, cause.cause, cause.actor, cause.reason)
         self.client.memberships[group] = membership
-        self.causes[group] = cause
+        self._decide(group, cause)
         self.moved = True
 
     def leave(self, group: str, cause: Cause) -> None:
         """Take the client out of a group it is in."""
         del self.client.memberships[group]
-        self.causes[group] = cause
+        self._decide(group, cause)
         self.moved = True
 
     def pin(self, group: str, pin: Pin, cause: Cause) -> None:
@@ -91,7 +99,7 @@ class Touched:
         self.client.pins[group] = pin
         self.pins |= {group}
         self.settled |= {group}
-        self.causes[group] = cause
+        self._decide(group, cause)
         self.moved = True
 
     def held_in(self, group: str, said_at: datetime, cause: Cause) -> Membership:
@@ -111,7 +119,7 @@ class Touched:
             )
         self.pins |= {group}
         self.settled |= {group}
-        self.causes[group] = cause
+        self._decide(group, cause)
         self.moved = True
 
     def drain(self, group: str, cause: Cause) -> None:
@@ -120,6 +128,22 @@ class Touched:
             self.unpin(group, cause)
         if group in self.client.memberships:
             self.leave(group, cause)
+
+    def _decide(self, group: str, cause: Cause) -> None:
+        self.causes[group] = cause
+        self.decided_after[group] = len(self.past)
+
+    def facts_ended(self, before: Client, at: datetime) -> None:
+        """Keep the facts as they were before they changed, of a registered client (`db.evidence.as_it_is`).
+
+        To be called for each change of what rules can read, before anything is decided by the new facts.
+        """
+        self.past.append(PastFacts(before.client_id, before, at, self.client.version))
+
+    def facts_erased(self, at: datetime) -> None:
+        """Forget all past facts: the client was deleted, and what was decided so far was so by them."""
+        self.past = [PastFacts(self.client.client_id, None, at, self.client.version)]
+        self.decided_after = dict.fromkeys(self.causes, 0)
 
     def source(self, group: str) -> str | None:
         """By what the client is in a group now, pins counted; None where it is not in it."""
@@ -158,7 +182,7 @@ class Touched:
             self.client.memberships[group] = Membership(
                 Source.MANUAL.value, membership.since, said_at, cause.cause, cause.actor, cause.reason
             )
-            self.causes[group] = cause
+            self._decide(group, cause)
             self.moved = True
 
     def take_out(self, group: str, cause: Cause) -> None:
@@ -186,10 +210,16 @@ class Touched:
         if cause.moment in _OWED:
             self.owed.update(dict.fromkeys(groups, cause))
 
-    def add_to(self, net: Net) -> None:
-        """Add what is different in the end. Gives the client its new version: to be asked for once."""
+    def add_to(self, net: Net, parameters_read: Callable[[], Set[str]]) -> None:
+        """Add what is different in the end. Gives the client its new version: to be asked for once.
+
+        `parameters_read` answers the names of the request parameters that rules read.
+        """
         client, client_id = self.client, self.client.client_id
-        rows = list(_history_of(self)) if self.moved else []
+        rows = list(history_of(self)) if self.moved else []
+        if self.past:
+            net.erased += erased(self)
+            net.past_facts += past_facts(self, rows, parameters_read())
         if self.moved:
             self._add_memberships_to(net, rows)
         elif self.deleted:
@@ -234,29 +264,5 @@ class Touched:
         if self.pins or client.pins:
             net.pins += [(client, group) for group in self.said_pins()]
             net.pins_gone += [(client_id, group) for group in self.pins if group not in client.pins]
-
-
-def _history_of(touched: Touched) -> Iterator[HistoryRow]:
-    """The net joins and leaves, each with what decided last about it; leaves first."""
-    client, before, after = touched.client, touched.in_force_before, touched.client.memberships_in_force
-    version = client.version
-    left = [group for group in before if group not in after]
-    joined = [group for group in after if group not in before]
-    for groups, is_join in ((left, False), (joined, True)):
-        for group in groups:
-            version += 1
-            cause = touched.causes[group]
-            yield HistoryRow(
-                client.client_id,
-                version,
-                group,
-                is_join,
-                (after if is_join else before)[group].source,
-                cause.moment.value,
-                cause.at,
-                cause.cause,
-                cause.actor,
-                cause.reason,
-                cause.run_id,
-                cause.traceparent,
-            )
+        if self.pins and not self.deleted:
+            net.past_pins += past_pins(self)

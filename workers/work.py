@@ -12,10 +12,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from db.clients import Client
+from db.evidence import as_it_is
 from db.net import Net
 from rules.membership import Change, check
 from rules.model import Moment, Source
-from workers.folding import ClientEvent, LookUp, facts_of, fold
+from workers.folding import ClientEvent, Effect, LookUp, facts_of, fold, look_up_again
 from workers.touched import Cause, Touched
 
 if TYPE_CHECKING:
@@ -48,18 +49,33 @@ class Work:
         `at` is the worker's clock.
         """
         touched = self._touched[event.client_id]
-        effect = fold(touched.client, event, record, look_up)
+        client = touched.client
+        before = None if client.registered_at is None else as_it_is(client)
+        effect = fold(client, event, record, look_up)
         touched.note(effect)
         if effect.deleted:
             self._forget(touched, Cause(Moment.CLIENT_DELETED, record.cause, at, traceparent))
+            touched.facts_erased(at)
+        elif effect.attributes and before is not None:
+            touched.facts_ended(before, at)
         if effect.registered:
             checked, moment = self._rules.upon_registration, Moment.REGISTRATION
-        elif effect.attributes and touched.client.registered_at is not None:
+        elif effect.attributes and client.registered_at is not None:
             checked, moment = self._rules.upon_change & self._rules.readers(effect.attributes), Moment.CHANGE
         else:
             return
         if checked:
             self._check(touched, checked, Cause(moment, record.cause, at, traceparent))
+
+    def look_up_again(self, client_id: str, look_up: LookUp, at: datetime, *, known: bool = False) -> Effect:
+        """Look a client's address up where that was not done yet; with `known`, also where it was."""
+        touched = self._touched[client_id]
+        before = as_it_is(touched.client)
+        effect = look_up_again(touched.client, look_up, known=known)
+        touched.note(effect)
+        if effect.attributes and before.registered_at is not None:
+            touched.facts_ended(before, at)
+        return effect
 
     def check(self, client_id: str, checked: int, cause: Cause) -> None:
         """Check a client, where it is registered, against the groups of a mask: it may join and leave."""
@@ -136,5 +152,5 @@ class Work:
         """What is different in the end. Gives clients their new versions: to be asked for once."""
         net = Net()
         for touched in self._touched.values():
-            touched.add_to(net)
+            touched.add_to(net, lambda: self._rules.parameters_read)
         return net

@@ -1,7 +1,7 @@
 -- name: card^
 -- All that is known of a client, in one statement: as it is at one moment, and without a lock.
 SELECT c.client_id::text, c.registered_at, c.deleted_at, c.version, c.country, c.ip, c.geoip_country, c.geoip_build,
-       c.provider_id, c.authorization_method, c.request_parameters,
+       c.provider_id, c.authorization_method, c.request_parameters, c.said_at, c.said_order, c.said_otherwise,
        (SELECT array_agg((p.payer_id, p.status, p.active, p.deleted, p.changed_at, p.change_order)::payer_state)
         FROM payers AS p WHERE p.client_id = c.client_id) AS payers,
        (SELECT array_agg((v.method, v.passed_at, v.passed_order, v.revoked_at, v.revoked_order, v.failed_at,
@@ -20,7 +20,7 @@ WHERE c.client_id = :client_id;
 -- name: not_located
 -- Facts of registered clients whose country by address is not known, in the order of ids, without locks.
 SELECT c.client_id::text, c.registered_at, c.deleted_at, c.version, c.country, c.ip, c.geoip_country, c.geoip_build,
-       c.provider_id, c.authorization_method, c.request_parameters,
+       c.provider_id, c.authorization_method, c.request_parameters, c.said_at, c.said_order, c.said_otherwise,
        (SELECT array_agg((p.payer_id, p.status, p.active, p.deleted, p.changed_at, p.change_order)::payer_state)
         FROM payers AS p WHERE p.client_id = c.client_id) AS payers,
        (SELECT array_agg((v.method, v.passed_at, v.passed_order, v.revoked_at, v.revoked_order, v.failed_at,

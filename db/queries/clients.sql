@@ -10,6 +10,7 @@ SELECT write_net(
     :verifications::verification_input[], :verifications_gone::key_input[],
     :memberships::membership_input[], :memberships_gone::key_input[],
     :pins::pin_input[], :pins_gone::key_input[],
+    :past_facts::past_facts_input[], :past_pins::past_pin_input[], :forgotten::text[],
     :history::history_input[], :snapshots::text[], :namespace, :log_lock
 );
 

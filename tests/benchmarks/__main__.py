@@ -1,6 +1,6 @@
 """Measures the worker beside baselines, in one run on one stack of its own. See docs/benchmarks.md.
 
-python -m tests.benchmarks [--quick] [--only evaluator throughput latency runs scale]
+python -m tests.benchmarks [--quick] [--only evaluator throughput latency runs scale evidence]
                            [--events N] [--rounds N] [--clients N ...] [--groups N]
 """
 
@@ -19,16 +19,19 @@ import uvloop
 from rich.console import Console
 
 from deploy.local import StackError
-from tests.benchmarks import evaluator, latency, report, runs, scale, throughput
+from tests.benchmarks import evaluator, evidence, latency, report, runs, scale, throughput
 from tests.benchmarks.stand import ONE_PROCESS, Stand, StandError
 from tests.benchmarks.stream import QUIET
 from tests.chaos.fleet import ROOT
 
-PARTS: Final = ("evaluator", "throughput", "latency", "runs", "scale")
+PARTS: Final = ("evaluator", "throughput", "latency", "runs", "scale", "evidence")
 QUICK_THROUGHPUT: Final = throughput.Size(
     events=2_000, population=1_000, rounds=1, plain_seconds=1.0, mixes=(QUIET,)
 )
 QUICK_LATENCY: Final = latency.Size(singles=10, rate=200, seconds=2.0, population=500, setups=(ONE_PROCESS,))
+QUICK_EVIDENCE: Final = evidence.Size(
+    events=2_000, population=1_000, rounds=1, mixes=(QUIET,), clients=2_000, asked=10
+)
 
 QUICK_RUNS: Final = runs.Size(
     clients=(5_000, 20_000), rounds=1, singles=20, queried_groups=10, looped_clients=100
@@ -87,7 +90,7 @@ async def _measure(options: argparse.Namespace, console: Console) -> dict[str, A
     if "evaluator" in options.only:
         say("evaluator against a loop over the rules")
         results["evaluator"] = await asyncio.to_thread(evaluator.run)
-    if {"throughput", "latency"} & set(options.only):
+    if {"throughput", "latency", "evidence"} & set(options.only):
         say("starting a stack")
         async with Stand(options.folder) as stand:
             results["machine"] |= await stand.versions()
@@ -99,6 +102,9 @@ async def _measure(options: argparse.Namespace, console: Console) -> dict[str, A
                 # Judged is what is the headline above, so that both figures are of one worker.
                 best = results.get("throughput", {}).get("quiet", {}).get("headline", ONE_PROCESS)
                 results["latency_headline"] = best if best in found else ONE_PROCESS
+            if "evidence" in options.only:
+                evidence_size = QUICK_EVIDENCE if options.quick else evidence.Size()
+                results["evidence"] = await evidence.run(stand, evidence_size, say)
     if "runs" in options.only:
         results["runs"] = await runs.run(options.folder, _runs_size(options), say)
     if "scale" in options.only:

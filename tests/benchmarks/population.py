@@ -119,7 +119,7 @@ async def _write_groups(
     async with connection.transaction():
         for each in given:
             group = group_of(Group.model_validate(each))
-            await stored_groups.store(connection, StoredGroup(group, 1, now, "bench"))
+            await stored_groups.store(connection, StoredGroup(group, 1, now, "bench"), cause="bench/0/0")
     rules, _ = await stored_groups.rules_since(connection, 0)
     return rules
 

@@ -39,6 +39,7 @@ TABLES: Final = (
     "memberships",
     "membership_history",
     "outgoing_records",
+    "past_facts",
 )
 """In an order in which they can be filled."""
 LEFT: Final = """

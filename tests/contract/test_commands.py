@@ -44,11 +44,11 @@ def test_each_command_has_an_example(name: str) -> None:
 
 
 def test_the_commands_are_those_of_the_contract() -> None:
-    # Of its table `explain` is still to come.
     assert list(COMMANDS) == [
         *("put-group", "change-group", "delete-group", "add-members", "remove-members", "set-client-groups"),
         *("pin", "unpin", "start-check", "approve-run", "cancel-run", "undo-run", "refresh-geoip", "preview"),
         *("list-groups", "show-group", "list-members", "show-client", "history"),
+        *("explain", "group-history"),
         *("list-runs", "show-run", "replay-dead-letters", "snapshot"),
     ]
 

@@ -1,16 +1,18 @@
 """contracts.md, *Commands*: those that only read, replay-dead-letters and snapshot."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from events.commands import History, Paged, ReplayDeadLetters, ShowClient, ShowRun
+from events.commands import Explain, History, Paged, ReplayDeadLetters, ShowClient, ShowRun
 from tests.contract.commands import read, refused, wrong
 
 PAGED: dict[str, dict[str, Any]] = {
     "list-groups": {},
     "list-members": {"group": "vip"},
     "history": {"client_id": "1"},
+    "group-history": {"group": "vip"},
     "list-runs": {},
 }
 
@@ -148,3 +150,36 @@ def test_malformed_replays(more: dict[str, Any], errors: dict[str, str]) -> None
 def test_the_nearest_topic_is_named() -> None:
     (error,) = refused({"command": "replay-dead-letters", "topic": "payer-chnged.dlt"}).errors
     assert "'payer-chnged' is unknown (did you mean payer-changed?)" in error.message
+
+
+ASKED: dict[str, Any] = {"command": "explain", "client_id": "1", "group": "vip"}
+
+
+def test_explain_asks_for_now_for_a_version_or_for_a_time() -> None:
+    for none in ({}, {"version": None, "at": None}, {"version": "", "at": ""}):
+        command = read(ASKED | none)
+        assert isinstance(command, Explain)
+        assert (command.version, command.at) == (None, None)
+    command = read(ASKED | {"version": 7})
+    assert isinstance(command, Explain)
+    assert command.version == 7
+    command = read(ASKED | {"at": "2026-11-22T11:00:00+01:00"})
+    assert isinstance(command, Explain)
+    assert command.at == datetime(2026, 11, 22, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("more", "errors"),
+    [
+        ({"client_id": None}, {"client_id": "id"}),
+        ({"group": ""}, {"group": "id"}),
+        ({"version": 0}, {"version": "out_of_range"}),
+        ({"version": "7"}, {"version": "wrong_type"}),
+        ({"at": "yesterday"}, {"at": "timestamp"}),
+        ({"at": "2026-11-22T10:00:00"}, {"at": "timestamp"}),
+        ({"at": "2027-01-01T00:00:00Z"}, {"at": "in_the_future"}),
+        ({"version": 7, "at": "2026-11-22T10:00:00Z"}, {"at": "one_of_two"}),
+    ],
+)
+def test_malformed_explain(more: dict[str, Any], errors: dict[str, str]) -> None:
+    assert wrong(ASKED | more) == errors

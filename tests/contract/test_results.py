@@ -17,7 +17,13 @@ from events.schemas import json_schema
 from events.topics import GROUP_COMMAND_RESULTS
 from tests.contract.records import NOW
 
-ROWS = {"list-groups": "groups", "list-members": "clients", "history": "changes", "list-runs": "runs"}
+ROWS = {
+    "list-groups": "groups",
+    "list-members": "clients",
+    "history": "changes",
+    "list-runs": "runs",
+    "group-history": "versions",
+}
 
 
 def schema() -> Draft202012Validator:

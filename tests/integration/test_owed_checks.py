@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.driver import COUNTRIES, Driver, condition, driver
+from tests.support.evidence import assert_history_is_explained
 
 DE = condition("geoip_country", value="DE")
 GERMAN, FRENCH = "192.0.2.7", "198.51.100.7"
@@ -16,6 +17,7 @@ MOMENTS: dict[str, Any] = {"upon_registration": True, "upon_change": True, "excl
 async def work(database_url: str) -> AsyncIterator[Driver]:
     async with driver(database_url) as made:
         yield made
+        await assert_history_is_explained(made.pool)
 
 
 async def put(work: Driver, group: str, **auto_assignment: Any) -> None:

@@ -13,6 +13,7 @@ import orjson
 from db import relay
 from events.record import Record
 from tests.support.driver import COUNTRIES, START, Driver, driver
+from tests.support.evidence import assert_history_is_explained
 from tests.support.model import Model
 from tests.support.model_decode import Raw
 from tests.support.model_net import Expected
@@ -61,8 +62,11 @@ class SideBySide:
         )
 
     async def stop(self) -> None:
-        """The worker ends; what it has in memory is lost."""
-        await self._exits.aclose()
+        """The worker ends; what it has in memory is lost. What it kept of its decisions gives them again."""
+        try:
+            await assert_history_is_explained(self._driver.pool)
+        finally:
+            await self._exits.aclose()
 
     async def take(self, *said: Said, minute: int = 0) -> None:
         """Some events as one batch, or one command; the records' own time is so many minutes from now."""

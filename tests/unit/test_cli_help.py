@@ -11,7 +11,7 @@ from workers.cli import app
 from workers.exits import OPERATOR_CODES
 
 PANELS = {
-    "Look at groups and clients": "groups group client members history watch",
+    "Look at groups and clients": "groups group client members history explain group-history watch",
     "Change groups and members": "apply put delete add remove pin unpin",
     "Check all clients": "preview check runs run approve cancel undo",
     "Run the worker": "worker topics migrate settings position",
