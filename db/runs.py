@@ -216,9 +216,14 @@ async def finish(
 
 
 async def clear(connection: AnyConnection, limit: int) -> None:
-    """Delete some of what is left of runs that ended before all was done. Waits for nobody."""
-    await _runs.drop_chunks(connection, limit=limit)
-    await _runs.drop_leaves(connection, limit=limit)
+    """Delete some of what is left of a run that is over. Waits for nobody."""
+    run_id = await _runs.not_cleared(connection)
+    if run_id is None:
+        return
+    dropped = await _runs.drop_chunks(connection, run_id=run_id, limit=limit)
+    dropped += await _runs.drop_leaves(connection, run_id=run_id, limit=limit)
+    if not dropped:
+        await _runs.cleared(connection, run_id=run_id)
 
 
 async def is_time_to_tell(connection: AnyConnection, run_id: str, now: datetime) -> bool:

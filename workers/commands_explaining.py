@@ -52,11 +52,11 @@ def group_history(
         return
     from events.explanations import GroupVersionsPage
     from workers.explain_words import group_versions_table
-    from workers.operator_output import consoles
+    from workers.operator_output import consoles, print_table
     from workers.operator_session import read
 
     page = read(answer, GroupVersionsPage)
     out, err = consoles()
-    out.print(group_versions_table(page.versions))
+    print_table(out, group_versions_table(page.versions))
     if page.after is not None:
         err.print("There are older ones.")

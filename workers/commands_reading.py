@@ -39,22 +39,33 @@ def register(app: typer.Typer) -> None:
 
 def groups(*, limit: Limit = None, as_json: Json = False, timeout: Timeout = ANSWER_TIMEOUT) -> None:
     """List groups, with how many conditions and members they have and how many refer to them (used)."""
-    answer = ask_list({"command": "list-groups"}, "groups", limit, timeout)
-    if printed(answer, as_json=as_json):
+    command = {"command": "list-groups"}
+    if as_json:
+        printed(ask_list(command, "groups", limit, timeout), as_json=True)
         return
     from events.results import GroupsPage
-    from workers.operator_output import consoles
-    from workers.operator_session import read
+    from workers.operator_output import consoles, print_table
+    from workers.operator_session import pages, read, run
     from workers.operator_tables import groups_table
 
-    page = read(answer, GroupsPage)
     out, err = consoles()
-    if page.groups:
-        out.print(groups_table(page.groups))
-    else:
-        err.print("There are no groups.")
-    if page.after is not None:
-        err.print("There are more.")
+
+    async def show(console: Console) -> None:
+        # Page by page: the first of ten thousand groups are there at once.
+        shown = 0
+        more = None
+        async for answer in pages(console, command, "groups", limit=limit, timeout=timeout):
+            page = read(answer, GroupsPage)
+            if page.groups:
+                print_table(out, groups_table(page.groups, header=not shown))
+            shown += len(page.groups)
+            more = page.after
+        if not shown:
+            err.print("There are no groups.")
+        elif more is not None:
+            err.print("There are more.")
+
+    run(show)
 
 
 def group(
@@ -115,7 +126,7 @@ def members(
         printed(ask_list(command, "clients", limit, timeout), as_json=True)
         return
     from events.results import MembersPage
-    from workers.operator_output import consoles
+    from workers.operator_output import consoles, print_table
     from workers.operator_session import pages, read, run
     from workers.operator_tables import members_table
 
@@ -131,7 +142,7 @@ def members(
                 for each in page.clients:
                     typer.echo(each)
             elif page.clients:
-                out.print(members_table(page, header=not shown))
+                print_table(out, members_table(page, header=not shown))
             shown += len(page.clients)
             more = page.after
         if not shown:
@@ -158,14 +169,14 @@ def history(
     if printed(answer, as_json=as_json):
         return
     from events.results import ChangesPage
-    from workers.operator_output import consoles
+    from workers.operator_output import consoles, print_table
     from workers.operator_session import read
     from workers.operator_tables import changes_table
 
     page = read(answer, ChangesPage)
     out, err = consoles()
     if page.changes:
-        out.print(changes_table(page.changes))
+        print_table(out, changes_table(page.changes))
     else:
         err.print("There are no changes.")
     if page.after is not None:

@@ -109,14 +109,14 @@ def runs(
     if printed(answer, as_json=as_json):
         return
     from events.results import RunsPage
-    from workers.operator_output import consoles
+    from workers.operator_output import consoles, print_table
     from workers.operator_session import read
     from workers.operator_tables import runs_table
 
     page = read(answer, RunsPage)
     out, err = consoles()
     if page.runs:
-        out.print(runs_table(page.runs))
+        print_table(out, runs_table(page.runs))
     else:
         err.print("There are no runs.")
     if page.after is not None:

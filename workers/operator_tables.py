@@ -18,12 +18,13 @@ _STATES: Final[Mapping[str, str]] = {
 }
 
 
-def groups_table(rows: Iterable[GroupSummary]) -> Table:
+def groups_table(rows: Iterable[GroupSummary], *, header: bool = True) -> Table:
     """One line for each group; `used` counts what refers to it, `warnings` what `group ID` says of it."""
     made = table(
         *("group", "name", "conditions", "members", "used", "version", "checks", "warnings"),
         numbers=("conditions", "members", "used", "version", "warnings"),
     )
+    made.show_header = header
     for row in rows:
         made.add_row(
             text(row.group),

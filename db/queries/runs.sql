@@ -168,9 +168,9 @@ ON CONFLICT DO NOTHING;
 -- Forget who was to leave, as it is done: of these clients, of groups that are not held. Answers of how many.
 WITH gone AS (
     DELETE FROM run_leaves AS l
-    USING run_groups AS g
-    WHERE l.run_id = :run_id AND g.run_id = l.run_id AND g.group_id = l.group_id AND NOT g.held
-      AND l.client_id = ANY (:client_ids::text[])
+    USING unnest(:client_ids::text[]) AS u (client_id), run_groups AS g
+    WHERE l.run_id = :run_id AND l.client_id = u.client_id
+      AND g.run_id = l.run_id AND g.group_id = l.group_id AND NOT g.held
     RETURNING 1
 )
 SELECT count(*) FROM gone;
@@ -178,9 +178,10 @@ SELECT count(*) FROM gone;
 -- name: leaves_of
 -- Which of these clients are to leave which groups that are still checked and not held.
 SELECT l.client_id, l.group_id, l.moment
-FROM run_leaves AS l
+FROM unnest(:client_ids::text[]) AS u (client_id)
+JOIN run_leaves AS l ON l.run_id = :run_id AND l.client_id = u.client_id
 JOIN run_groups AS g ON g.run_id = l.run_id AND g.group_id = l.group_id
-WHERE l.run_id = :run_id AND g.dropped IS NULL AND NOT g.held AND l.client_id = ANY (:client_ids::text[]);
+WHERE g.dropped IS NULL AND NOT g.held;
 
 -- name: count_leaves
 -- The groups that a run still checks, with how many are to leave, how many members they have, and from what on they are held.
@@ -265,28 +266,38 @@ UPDATE runs SET told_at = :now WHERE run_id = :run_id AND told_at + interval '1 
 -- Count a failure of a chunk; answers how many there are.
 UPDATE run_chunks SET failures = failures + 1 WHERE run_id = :run_id AND number = :number RETURNING failures;
 
--- name: drop_chunks!
--- Forget what was left of runs that ended; what others hold at this moment is left to the next time.
-DELETE FROM run_chunks
-WHERE (run_id, number) IN (
-    SELECT c.run_id, c.number
-    FROM run_chunks AS c
-    JOIN runs AS r ON r.run_id = c.run_id
-    WHERE r.state IN ('done', 'cancelled', 'failed')
-    LIMIT :limit
-    FOR UPDATE OF c SKIP LOCKED
-);
+-- name: not_cleared$
+-- A run that is over and of which something may be left; none where others have them all.
+SELECT run_id FROM runs
+WHERE state IN ('done', 'cancelled', 'failed') AND NOT cleared
+ORDER BY run_id
+LIMIT 1
+FOR NO KEY UPDATE SKIP LOCKED;
 
--- name: drop_leaves!
--- Forget the leaves that runs collected that ended.
-DELETE FROM run_leaves
-WHERE (run_id, group_id, client_id) IN (
-    SELECT l.run_id, l.group_id, l.client_id
-    FROM run_leaves AS l
-    JOIN runs AS r ON r.run_id = l.run_id
-    WHERE r.state IN ('done', 'cancelled', 'failed')
-    LIMIT :limit
-);
+-- name: drop_chunks$
+-- Forget chunks that were left of a run that is over, but those that others hold at this moment; answers how many.
+WITH left_over AS (
+    SELECT run_id, number FROM run_chunks WHERE run_id = :run_id LIMIT :limit FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM run_chunks AS c USING left_over AS s WHERE c.run_id = s.run_id AND c.number = s.number RETURNING 1
+)
+SELECT count(*) FROM gone;
+
+-- name: drop_leaves$
+-- Forget leaves that a run collected that is over; answers how many.
+WITH left_over AS (
+    SELECT run_id, client_id, group_id FROM run_leaves WHERE run_id = :run_id LIMIT :limit
+), gone AS (
+    DELETE FROM run_leaves AS l USING left_over AS s
+    WHERE l.run_id = s.run_id AND l.client_id = s.client_id AND l.group_id = s.group_id
+    RETURNING 1
+)
+SELECT count(*) FROM gone;
+
+-- name: cleared!
+-- Nothing is left of a run, unless somebody holds a chunk of it yet.
+UPDATE runs SET cleared = true
+WHERE run_id = :run_id AND NOT EXISTS (SELECT FROM run_chunks WHERE run_id = :run_id);
 
 -- name: run^
 -- One run.

@@ -17,6 +17,7 @@ from typing import Final
 import asyncpg
 from rich.console import Console
 
+from db import pool as pools
 from deploy.local import Stack
 from tests.chaos import reader, tables
 from tests.chaos.evidence import Evidence
@@ -26,6 +27,7 @@ from tests.chaos.overseer import Overseer
 from tests.chaos.publisher import Publisher, keep_forever
 from tests.chaos.stream import Chunk, Plan, Planned, plan, setup
 from tests.chaos.witness import watch_runs
+from tests.support.evidence import assert_history_is_explained
 from tests.support.model_decode import INPUTS, Raw
 
 SETTLE_SECONDS: Final = 180.0
@@ -73,6 +75,7 @@ class Run:
         self._published = 0
         self._restarts: Counter[str] = Counter()
         self._fleet = Fleet([], self._rng, 0)
+        self._explained = 0
         self.evidence: Evidence | None = None
 
     async def run(self) -> dict[str, object]:
@@ -197,6 +200,8 @@ class Run:
             inputs = await self._all_is_done(keep_alive)
             await asyncio.sleep(1.0)  # whatever would still go out twice
             outputs = await asyncio.to_thread(reader.read, self._stack.bootstrap_servers, *OUTPUTS)
+            async with await pools.create(self._stack.database_url) as pool:
+                self._explained = await assert_history_is_explained(pool)
             return Evidence(inputs, outputs, await tables.read_tables(self._stack.database_url))
         finally:
             keep_alive.cancel()
@@ -247,6 +252,7 @@ class Run:
             "clients": len(evidence.model.clients),
             "transactions that took them": len(evidence.batches),
             "changes": len(evidence.tables.history),
+            "  judged again by what is kept": self._explained,
             "memberships": len(evidence.tables.memberships),
             "answers": len(evidence.model.answers),
             "dead letters": len(evidence.model.dead),

@@ -15,7 +15,7 @@ from events.results import ClientCard, GroupCard, GroupsPage, MembersPage
 from workers.exits import REFUSED, CommandError
 from workers.group_files import as_written, read_group
 from workers.operator_cards import client_card, group_card, run_card
-from workers.operator_output import moment, number, text
+from workers.operator_output import ROWS_DRAWN, moment, number, print_table, table, text
 from workers.operator_tables import change_line, changes_table, groups_table, members_table, runs_table
 
 CONDITIONS = [
@@ -57,6 +57,23 @@ def test_groups() -> None:
             "only forced                             2",
         )
     )
+
+
+def test_a_table_of_many_rows_is_written_plainly_and_says_the_same() -> None:
+    made = table("client", "members", numbers=("members",))
+    for row in range(ROWS_DRAWN + 1):
+        made.add_row(text(f"[red]{row}\x1b", "yellow"), number(row * 100))
+    out = io.StringIO()
+    console = Console(file=out, width=20, color_system=None)
+    print_table(console, made)
+    header, _, first, *_, last = out.getvalue().splitlines()
+    assert header.split() == ["client", "members"]
+    assert first.split() == [r"[red]0\x1b", "0"]
+    assert last == r"[red]100\x1b     10,000"
+    made.show_header = False
+    out.truncate(0)
+    print_table(console, made)
+    assert len(out.getvalue().splitlines()) == ROWS_DRAWN + 1
 
 
 def test_a_group() -> None:

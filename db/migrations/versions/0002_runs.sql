@@ -20,14 +20,16 @@ CREATE TABLE runs (
     actor       text,
     reason      text,
     ended       text,                                -- why it failed, or was cancelled
+    cleared     boolean NOT NULL DEFAULT false,      -- it is over, and nothing is left of its chunks and leaves
     CHECK ((finished_at IS NULL) = (state IN ('running', 'held'))),
     CHECK (state <> 'held' OR held_at IS NOT NULL),
-    CHECK (state <> 'failed' OR ended IS NOT NULL)
+    CHECK (state <> 'failed' OR ended IS NOT NULL),
+    CHECK (finished_at IS NOT NULL OR NOT cleared)
 );
 CREATE INDEX runs_started ON runs (started_at DESC, run_id);
 CREATE INDEX runs_going ON runs (started_at) WHERE state IN ('running', 'held');
--- What is left of runs that ended before all was done.
-CREATE INDEX runs_ended ON runs (finished_at) WHERE state IN ('cancelled', 'failed');
+-- Of which something may be left to be deleted.
+CREATE INDEX runs_not_cleared ON runs (run_id) WHERE state IN ('done', 'cancelled', 'failed') AND NOT cleared;
 
 -- The groups that a run checks. One that is dropped is not checked any more.
 CREATE TABLE run_groups (
@@ -45,8 +47,9 @@ CREATE TABLE run_leaves (
     run_id    text NOT NULL REFERENCES runs ON DELETE CASCADE,
     group_id  text COLLATE "C" NOT NULL,
     client_id text COLLATE "C" NOT NULL,
-    PRIMARY KEY (run_id, group_id, client_id)
+    PRIMARY KEY (run_id, client_id, group_id)
 );
+CREATE INDEX run_leaves_of_group ON run_leaves (run_id, group_id, client_id);
 
 CREATE TABLE run_chunks (
     run_id     text NOT NULL REFERENCES runs ON DELETE CASCADE,
