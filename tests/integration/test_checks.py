@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from db import runs
 from tests.support.driver import HELD_FOR, Driver, condition, driver
 
 DE = condition("country", value="DE")
@@ -294,6 +295,39 @@ async def test_a_long_run_goes_in_chunks_and_cancelling_keeps_what_is_done(work:
     assert (run["state"], run["total"], run["checked"], run["joined"]) == ("cancelled", 1_100, 500, 500)
     run = await check(work, "de")
     assert (run["checked"], run["joined"]) == (1_101, 601)
+
+
+async def clear(work: Driver, limit: int = 2) -> tuple[int, int, bool]:
+    """Chunks and leaves that are left then, and whether it is known of all ended runs that there are none."""
+    async with work.pool.acquire() as connection, connection.transaction():
+        await runs.clear(connection, limit)
+    ((chunks,),) = await work.fetch("SELECT count(*) FROM run_chunks")
+    ((leaves,),) = await work.fetch("SELECT count(*) FROM run_leaves")
+    ((cleared,),) = await work.fetch("SELECT bool_and(cleared) FROM runs WHERE finished_at IS NOT NULL")
+    return chunks, leaves, cleared
+
+
+async def test_what_is_left_of_a_run_that_is_over_is_deleted_bit_by_bit(work: Driver) -> None:
+    await put(work, "de", DE, exclude=True, hold_leaves_over={"percent": 0, "count": 0})
+    await register(work, "DE", "1", "2", "3")
+    await check(work, "de")
+    await move(work, "FR", "1", "2", "3")
+    held = await check(work, "de")
+    assert await clear(work) == (0, 3, True)
+    await work.command("cancel-run", run_id=held["run_id"])
+    assert [await clear(work) for _ in range(4)] == [(0, 1, False), (0, 0, False), (0, 0, True), (0, 0, True)]
+
+
+async def test_a_chunk_that_somebody_holds_is_deleted_later(work: Driver) -> None:
+    await put(work, "de", DE)
+    await register(work, "DE", "1")
+    answer = await work.command("start-check", group="de")
+    await work.runner.step()  # the plan
+    async with work.pool.acquire() as other, other.transaction():
+        assert await runs.claim(other, ["forced"])
+        await work.command("cancel-run", run_id=answer["run_id"])
+        assert await clear(work) == (1, 0, False)
+    assert await clear(work) == (0, 0, True)
 
 
 async def test_a_chunk_that_is_under_way_when_its_run_is_cancelled_does_nothing(
