@@ -9,9 +9,9 @@ from faust import StreamT
 from faust.types import AppT
 from mode import CrashingSupervisor
 
-from workers.batches import Batch, Outcome
-from workers.intake import Intake
-from workers.lanes import Handed, Lane
+from workers.intake.batches import Batch, Outcome
+from workers.intake.lanes import Handed, Lane
+from workers.intake.service import Intake
 
 
 class Handler(Protocol):

@@ -19,32 +19,32 @@ from db import pool as pools
 from db.errors import is_transient
 from events.commands import Preview, ReplayDeadLetters, Snapshot
 from events.topics import INPUTS
-from workers import evidence_upkeep, kafka, logs, readiness
+from workers import kafka, logs, readiness
 from workers.agents import create_agents
-from workers.announcer import Announcer
 from workers.app import Application, create_app
-from workers.aside import Aside
-from workers.backpressure import Backpressure
-from workers.commands import CommandHandler
-from workers.evidence_upkeep import EvidenceUpkeep
+from workers.aside.preview_job import PreviewJob
+from workers.aside.readings import READINGS
+from workers.aside.replay_job import ReplayJob
+from workers.aside.service import Aside
+from workers.aside.snapshot_job import SnapshotJob
+from workers.commands.handler import CommandHandler
+from workers.explaining import upkeep as evidence_upkeep
 from workers.geoip import GeoIP
-from workers.geoip_watch import LOOK_S, GeoIPWatch
 from workers.handlers import BatchHandler, HandlerSettings, utc_now
 from workers.health import Check
-from workers.intake import Intake
-from workers.lanes import Lane
-from workers.pace import Pace
-from workers.pin_expiry import PinExpiry
-from workers.preview_job import PreviewJob
-from workers.reader import Reader
-from workers.readings import READINGS
-from workers.relay import Relay
-from workers.replay_job import ReplayJob
-from workers.rulesets import RuleSets
-from workers.runner import Runner
-from workers.scheduler import TICK_S, Scheduler
+from workers.intake.backpressure import Backpressure
+from workers.intake.lanes import Lane
+from workers.intake.reader import Reader
+from workers.intake.service import Intake
+from workers.membership.rulesets import RuleSets
+from workers.relay.announcer import Announcer
+from workers.relay.service import Relay
+from workers.runs.geoip_watch import LOOK_S, GeoIPWatch
+from workers.runs.pace import Pace
+from workers.runs.pin_expiry import PinExpiry
+from workers.runs.runner import Runner
+from workers.runs.scheduler import TICK_S, Scheduler
 from workers.settings import Settings
-from workers.snapshot_job import SnapshotJob
 from workers.watchdog import Watchdog
 
 LONGEST_WAIT_S: Final = 5.0
@@ -200,8 +200,10 @@ def _intake(
         held_for=timedelta(days=settings.held_run_days),
     )
     app.timer(TICK_S, on_leader=True, name="scheduler")(scheduler.tick)
-    upkeep = EvidenceUpkeep(pool, clock=utc_now, kept_for=timedelta(days=settings.evidence_days))
-    app.timer(evidence_upkeep.TICK_S, on_leader=True, name="evidence")(upkeep.tick)
+    evidence = evidence_upkeep.EvidenceUpkeep(
+        pool, clock=utc_now, kept_for=timedelta(days=settings.evidence_days)
+    )
+    app.timer(evidence_upkeep.TICK_S, on_leader=True, name="evidence")(evidence.tick)
     watch = GeoIPWatch(pool, can_look_up, clock=utc_now, committed=announcer.appended)
     app.timer(LOOK_S, on_leader=True, name="geoip-watch")(watch.look)
     watchdog = Watchdog(

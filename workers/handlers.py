@@ -25,20 +25,20 @@ from events.topics import GROUP_COMMANDS
 from events.usage import GroupUsageChanged
 from events.wire import traceparent
 from workers import crashpoints
-from workers.batches import Batch, Outcome, Slice, halves, singles
-from workers.burial import buried
-from workers.folding import CLIENT_EVENTS, ClientEvent, LookUp
-from workers.kept_records import with_whole_records
-from workers.provider_events import take_provider
+from workers.aside.kept_records import with_whole_records
+from workers.intake.batches import Batch, Outcome, Slice, halves, singles
+from workers.intake.burial import buried
+from workers.intake.provider_events import take_provider
+from workers.intake.usage_events import take_usage
+from workers.membership.folding import CLIENT_EVENTS, ClientEvent, LookUp
+from workers.membership.work import Work
 from workers.transactions import persist
-from workers.usage_events import take_usage
-from workers.work import Work
 
 if TYPE_CHECKING:
     from asyncpg import Pool
 
-    from workers.commands import CommandHandler
-    from workers.rulesets import RuleSets
+    from workers.commands.handler import CommandHandler
+    from workers.membership.rulesets import RuleSets
 
 logger = structlog.get_logger(__name__)
 

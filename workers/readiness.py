@@ -9,10 +9,10 @@ import asyncpg
 
 from db.errors import is_transient
 from workers.health import Check
-from workers.intake import Intake
-from workers.partitions import State
-from workers.relay import Relay
-from workers.relay import State as RelayState
+from workers.intake.partitions import State
+from workers.intake.service import Intake
+from workers.relay.service import Relay
+from workers.relay.service import State as RelayState
 
 PING_S: Final = 1.0
 SILENCE_S: Final = 5.0

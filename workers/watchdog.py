@@ -12,8 +12,8 @@ from mode import Service
 
 from db.errors import is_transient
 from workers import logs
-from workers.intake import Intake
-from workers.partitions import State
+from workers.intake.partitions import State
+from workers.intake.service import Intake
 
 LOOK_S: Final = 5.0
 """How often it looks."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.support.intake import until
 
-COMMAND = (sys.executable, "-c", "from workers.cli import main; main()", "worker")
+COMMAND = (sys.executable, "-c", "from workers.cli.main import main; main()", "worker")
 
 
 @asynccontextmanager

@@ -25,8 +25,8 @@ from tests.support.relay import (
     until,
 )
 from tests.support.relay_process import relay_process
-from workers.relay import State
-from workers.relay_producer import RelayProducer
+from workers.relay.producer import RelayProducer
+from workers.relay.service import State
 from workers.topics import ensure_topics
 
 

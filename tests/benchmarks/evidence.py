@@ -29,12 +29,12 @@ from events.commands import Explain
 from events.record import Record
 from tests.benchmarks.stand import Stand
 from tests.benchmarks.stream import BUSY, QUIET, TOPICS, Input, Mix, Stream
-from workers.batches import Batch, Slice
-from workers.commands import CommandHandler
-from workers.explain_reading import explain_membership
+from workers.commands.handler import CommandHandler
+from workers.explaining.explanations import explain_membership
 from workers.handlers import BatchHandler
-from workers.rulesets import RuleSets
-from workers.touched import Touched
+from workers.intake.batches import Batch, Slice
+from workers.membership.rulesets import RuleSets
+from workers.membership.touched import Touched
 
 PARTITION: Final = 999
 """That no topic has."""
@@ -131,7 +131,7 @@ def _as_it_is() -> Iterator[None]:
 def _keeping_nothing() -> Iterator[None]:
     """A worker that does all but keep past facts."""
     with (
-        patch("workers.work.as_it_is", lambda client: client),
+        patch("workers.membership.work.as_it_is", lambda client: client),
         patch.object(Touched, "facts_ended", lambda *_: None),
     ):
         yield

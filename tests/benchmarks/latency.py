@@ -22,7 +22,7 @@ from tests.benchmarks import kafka
 from tests.benchmarks.job import CHANGES
 from tests.benchmarks.stand import ONE_PROCESS, TWO_PROCESSES, Stand, StandError
 from tests.benchmarks.stream import BUSY, Input, Stream
-from workers.relay_settings import RelaySettings
+from workers.relay.settings import RelaySettings
 
 FLOOR_TOPIC: Final = "bench-floor"
 WARM_UP: Final = 20

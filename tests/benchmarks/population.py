@@ -26,7 +26,7 @@ from events.groups import Group
 from rules.model import Facts, GroupRules, Payer
 from rules.ruleset import RuleSet
 from tests.benchmarks.stream import BUSY_COUNTRIES, CHECKS, METHODS, PROVIDERS, QUIET_COUNTRIES, STATUSES
-from workers.group_records import group_of
+from workers.commands.group_records import group_of
 
 PIECE: Final = 20_000
 """Clients in one COPY: made by one process while the one before is written."""

@@ -22,7 +22,7 @@ from tests.benchmarks.singles import Singles
 from tests.benchmarks.stand import ONE_PROCESS, Stand, until
 from tests.benchmarks.stream import groups
 from workers.handlers import utc_now
-from workers.run_records import new_run_id
+from workers.runs.records import new_run_id
 
 CHANGES: Final = "membership-changed"
 TIMEOUT: Final = 1_800.0  # seconds for a run

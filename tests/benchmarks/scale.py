@@ -19,9 +19,9 @@ from tests.benchmarks.runs import CHANGES
 from tests.benchmarks.singles import Singles
 from tests.benchmarks.stand import ONE_PROCESS, Stand, StandError, until
 from tests.chaos.fleet import ROOT, command
+from workers.cli.session import pages
 from workers.console import Console
 from workers.kafka import client_arguments
-from workers.operator_session import pages
 from workers.settings import load_kafka
 
 EVERYBODY: Final = "everybody"

@@ -19,12 +19,12 @@ from tests.chaos.stream import Chunk, Plan, plan, setup
 from tests.chaos.tables import groups, read_tables, runs
 from tests.chaos.witness import watch_runs
 from tests.support.model_decode import INPUTS, Raw
-from workers.batches import Batch, Slice
-from workers.commands import CommandHandler
+from workers.commands.handler import CommandHandler
 from workers.handlers import BatchHandler, HandlerSettings
-from workers.rulesets import RuleSets
-from workers.runner import Runner
-from workers.scheduler import Scheduler
+from workers.intake.batches import Batch, Slice
+from workers.membership.rulesets import RuleSets
+from workers.runs.runner import Runner
+from workers.runs.scheduler import Scheduler
 
 PARTITIONS = 3
 ONE_PARTITION = frozenset({"group-commands", "provider-changed", "group-usage-changed"})

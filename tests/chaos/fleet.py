@@ -226,7 +226,7 @@ class Fleet:
 
 def command(name: str) -> tuple[str, ...]:
     """`client-groups <name>` on the working tree, installed or not."""
-    return (sys.executable, "-c", "from workers.cli import main; main()", name)
+    return (sys.executable, "-c", "from workers.cli.main import main; main()", name)
 
 
 def base_environment(stack: Mapping[str, str]) -> dict[str, str]:

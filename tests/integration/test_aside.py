@@ -14,8 +14,8 @@ from events.commands import Snapshot
 from events.replays import FIRST_CAUSE, FIRST_TIMESTAMP
 from tests.support.asking import RESULTS, Asking
 from tests.support.driver import Driver, driver
-from workers.aside import FAILURES, Aside
-from workers.aside_jobs import Step
+from workers.aside.jobs import Step
+from workers.aside.service import FAILURES, Aside
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

@@ -11,7 +11,7 @@ from events.explanations import Explanation
 from tests.support.asking import Asking
 from tests.support.driver import Driver, condition, driver
 from tests.support.evidence import assert_history_is_explained
-from workers.evidence_upkeep import EvidenceUpkeep
+from workers.explaining.upkeep import EvidenceUpkeep
 
 DE = condition("country", value="DE")
 COMPANY = condition("payer_status", value="legal_entity", group=2)

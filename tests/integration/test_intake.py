@@ -19,7 +19,7 @@ from tests.support.intake import (
     taken,
     until,
 )
-from workers.batches import Batch
+from workers.intake.batches import Batch
 
 
 def chain(batches: Sequence[Batch]) -> None:

@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY
 from db import positions
 from deploy.local import Stack
 from tests.support.intake import Running, admin, create_topic, open_pool, producing, running, send, until
-from workers.partitions import State
+from workers.intake.partitions import State
 from workers.readiness import intake_reads
 
 

@@ -9,7 +9,7 @@ from events.outputs import ClientGroup
 from events.results import RESULTS
 from tests.support.asking import Asking
 from tests.support.driver import GEOIP_BUILD, Driver, condition, driver
-from workers import group_readings, history_readings
+from workers.aside import group_readings, history_readings
 
 DE = condition("country", value="DE")
 MOMENTS: dict[str, Any] = {"upon_registration": True, "upon_change": True}

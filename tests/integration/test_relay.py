@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from db.relay import mirror, notify
 from events.topics import CLIENT_MEMBERSHIPS, GROUP_COMMAND_RESULTS, RELAY_POSITION, dead_letter_topic
 from tests.support.relay import AT, LogWriter, Reader, connected, reading, relay_settings, relaying, until
-from workers.relay import PositionAheadError, Relay, State
+from workers.relay.service import PositionAheadError, Relay, State
 from workers.topics import ensure_topics
 
 

@@ -16,7 +16,7 @@ from events.results import DeadLettersReplayed
 from events.upkeep_commands import ReplayDeadLetters
 from tests.support.driver import condition, driver
 from tests.support.replay import Plant, plant
-from workers.replay_job import ReplayJob
+from workers.aside.replay_job import ReplayJob
 
 
 @pytest.fixture

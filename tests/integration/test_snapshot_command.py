@@ -17,9 +17,9 @@ from tests.support.driver import Driver, condition, driver
 from tests.support.intake import admin
 from tests.support.jobs import do
 from tests.support.relay import relaying, until
-from workers.log_room import has_room
-from workers.relay import Relay
-from workers.snapshot_job import SnapshotJob
+from workers.aside.log_room import has_room
+from workers.aside.snapshot_job import SnapshotJob
+from workers.relay.service import Relay
 from workers.topics import ensure_topics
 
 

@@ -12,9 +12,9 @@ from events.base import Command
 from events.commands import decode_command
 from events.replays import restored
 from tests.support.driver import Driver
-from workers.aside import Aside, put_aside
-from workers.aside_jobs import Job
-from workers.readings import READINGS
+from workers.aside.jobs import Job
+from workers.aside.readings import READINGS
+from workers.aside.service import Aside, put_aside
 
 RESULTS = "group-command-results"
 

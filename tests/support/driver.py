@@ -19,14 +19,14 @@ import orjson
 from db import pool as pools
 from db import positions
 from events.record import Record
-from workers.batches import Batch, Outcome, Slice
-from workers.commands import CommandHandler
-from workers.geoip_watch import GeoIPWatch
+from workers.commands.handler import CommandHandler
 from workers.handlers import BatchHandler, HandlerSettings
-from workers.pin_expiry import PinExpiry
-from workers.rulesets import RuleSets
-from workers.runner import Runner
-from workers.scheduler import Scheduler
+from workers.intake.batches import Batch, Outcome, Slice
+from workers.membership.rulesets import RuleSets
+from workers.runs.geoip_watch import GeoIPWatch
+from workers.runs.pin_expiry import PinExpiry
+from workers.runs.runner import Runner
+from workers.runs.scheduler import Scheduler
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 COUNTRIES = {"192.0.2": "DE", "198.51.100": "FR", "203.0.113": "US"}

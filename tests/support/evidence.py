@@ -9,7 +9,7 @@ from db.clients import Client
 from db.connections import AnyConnection
 from rules.model import GroupRules
 from tests.support.oracle_rules import group_verdict
-from workers.folding import facts_of
+from workers.membership.folding import facts_of
 
 _BY_RULES = """
 SELECT client_id, version, group_id, joined, rules_version FROM membership_history

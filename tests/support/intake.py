@@ -22,11 +22,11 @@ from db.errors import is_transient
 from workers import kafka, settings
 from workers.agents import Handler, create_agents
 from workers.app import create_app
-from workers.backpressure import Backpressure
-from workers.batches import Batch, Outcome
-from workers.intake import Intake
-from workers.lanes import Lane
-from workers.reader import Reader
+from workers.intake.backpressure import Backpressure
+from workers.intake.batches import Batch, Outcome
+from workers.intake.lanes import Lane
+from workers.intake.reader import Reader
+from workers.intake.service import Intake
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS taken

@@ -12,7 +12,7 @@ from db.net import Net, write
 from events.commands import decode_command
 from events.record import Record
 from tests.support.driver import Driver
-from workers.aside_jobs import Step
+from workers.aside.jobs import Step
 
 JobStep = Callable[..., Awaitable[Step]]
 _offsets = count(1_000_000)

@@ -12,8 +12,8 @@ from db import pool as pools
 from events.commands import Preview
 from tests.support.asking import Asking
 from tests.support.driver import Driver
-from workers.aside import Aside
-from workers.preview_job import PreviewJob
+from workers.aside.preview_job import PreviewJob
+from workers.aside.service import Aside
 
 NAME = "test-previews"
 """Of the connection in whose snapshot previews read."""

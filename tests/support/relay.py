@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from db import locks
 from db.relay import notify
 from events.topics import ALL_TOPICS, CLIENT_MEMBERSHIPS, MEMBERSHIP_CHANGED
-from workers.relay import Relay, RelaySettings
+from workers.relay.service import Relay, RelaySettings
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]

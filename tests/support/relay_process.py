@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 from tests.support.relay import relay_settings
 from workers.crashpoints import VARIABLE
-from workers.relay import Relay
+from workers.relay.service import Relay
 
 
 @asynccontextmanager

@@ -21,10 +21,10 @@ from events.topics import DEAD_LETTERS, INPUTS
 from tests.support.driver import Driver
 from tests.support.jobs import JobStep, do
 from tests.support.relay import relaying
-from workers.aside_jobs import Step
-from workers.batches import Batch, Slice
-from workers.reader import _record
-from workers.relay import Relay
+from workers.aside.jobs import Step
+from workers.intake.batches import Batch, Slice
+from workers.intake.reader import _record
+from workers.relay.service import Relay
 from workers.topics import ensure_topics
 
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 from db import pool as pools
 from workers.crashpoints import VARIABLE
-from workers.rulesets import RuleSets
-from workers.runner import Runner
+from workers.membership.rulesets import RuleSets
+from workers.runs.runner import Runner
 
 
 async def run_until_killed(database_url: str, crash_at: str) -> int:

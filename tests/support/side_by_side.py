@@ -19,9 +19,9 @@ from tests.support.model_decode import Raw
 from tests.support.model_net import Expected
 from tests.support.model_published import Ledger, client_groups, client_memberships, deleted
 from tests.support.strategies_wire import Said, from_now, on_the_wire
-from workers.pin_expiry import PinExpiry
-from workers.relay_messages import Message, changes_and_records, last_rows, snapshot
-from workers.rulesets import RuleSets
+from workers.membership.rulesets import RuleSets
+from workers.relay.messages import Message, changes_and_records, last_rows, snapshot
+from workers.runs.pin_expiry import PinExpiry
 
 if TYPE_CHECKING:
     from db.relay import RelayConnection

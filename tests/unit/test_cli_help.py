@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from workers.cli import app
+from workers.cli.main import app
 from workers.exits import OPERATOR_CODES
 
 PANELS = {
@@ -41,7 +41,7 @@ def test_commands_of_operators_say_how_they_end(command: str) -> None:
 
 
 def test_nothing_heavy_is_loaded_for_it() -> None:
-    program = f"import sys, workers.cli; print([name for name in {HEAVY!r} if name in sys.modules])"
+    program = f"import sys, workers.cli.main; print([name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,

@@ -6,10 +6,10 @@ import pytest
 
 from events import written
 from events.membership_commands import CLIENTS_MAX
-from workers.client_lists import read_clients, split
+from workers.cli.client_lists import read_clients, split
+from workers.cli.expiry import expires_at
 from workers.console import COMMAND_BYTES_MAX
 from workers.exits import USAGE, CommandError
-from workers.expiry import expires_at
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from events.conditions import COMPARISONS, CONDITION_TYPES, Condition
-from workers.condition_words import by_group, in_words
+from workers.cli.condition_words import by_group, in_words
 
 
 def condition(type_: str, comparison: str, value: Any = None, **fields: Any) -> Condition:

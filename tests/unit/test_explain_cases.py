@@ -18,10 +18,10 @@ from db.stamps import Stamp, order
 from events.conditions import Condition
 from events.explanations import Explanation, GroupVersionsPage
 from events.result_examples import ANSWERS
-from workers.explain_reading import explanation_of
-from workers.explain_words import explanation_card, group_versions_table
-from workers.group_records import condition_of
-from workers.situations import Hold, Member, Situation
+from workers.cli.explanation_words import explanation_card, group_versions_table
+from workers.commands.group_records import condition_of
+from workers.explaining.explanations import explanation_of
+from workers.explaining.situations import Hold, Member, Situation
 
 FOLDER = Path(__file__).parent.parent / "explain_cases"
 CASES: list[dict[str, Any]] = yaml.safe_load((FOLDER / "cases.yaml").read_text())["cases"]

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from events.outputs import GroupCommandResult, Problem
-from workers.apply import Applied, Status, outcome_of
-from workers.apply_report import as_json
-from workers.groups_file import GroupsFile, Located, read_groups
+from workers.cli.apply import Applied, Status, outcome_of
+from workers.cli.apply_report import as_json
+from workers.cli.groups_file import GroupsFile, Located, read_groups
 
 HEAD = "groups:\n  - group: vip\n    name: VIP\n"
 CONDITION = (

@@ -10,9 +10,9 @@ from rich.console import Console
 
 from events.examples import EXAMPLES
 from events.outputs import AssignmentRun, GroupCommandResult, Problem
+from workers.cli.changes import Carried, carried_of, show
+from workers.cli.session import joined, read, refuse
 from workers.exits import NO_ANSWER, REFUSED, CommandError
-from workers.operator_changes import Carried, carried_of, show
-from workers.operator_session import joined, read, refuse
 
 RUN = AssignmentRun.model_validate({**EXAMPLES["assignment-runs"], "run_id": "7"})
 PINNED = Problem(code="pinned", path="clients[1]", message="the client is pinned")

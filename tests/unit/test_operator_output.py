@@ -12,11 +12,11 @@ from events.examples import EXAMPLES
 from events.outputs import AssignmentRun, MembershipChanged, Problem
 from events.result_examples import ANSWERS
 from events.results import ClientCard, GroupCard, GroupsPage, MembersPage
+from workers.cli.cards import client_card, group_card, run_card
+from workers.cli.group_files import as_written, read_group
+from workers.cli.output import ROWS_DRAWN, moment, number, print_table, table, text
+from workers.cli.tables import change_line, changes_table, groups_table, members_table, runs_table
 from workers.exits import REFUSED, CommandError
-from workers.group_files import as_written, read_group
-from workers.operator_cards import client_card, group_card, run_card
-from workers.operator_output import ROWS_DRAWN, moment, number, print_table, table, text
-from workers.operator_tables import change_line, changes_table, groups_table, members_table, runs_table
 
 CONDITIONS = [
     {"condition_group": 2, "type": "payer_status", "comparison": "equals", "value": "legal_entity"},

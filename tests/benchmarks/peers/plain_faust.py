@@ -18,7 +18,7 @@ from rules.conditions import holds
 from rules.model import Condition, Facts, Payer
 from tests.benchmarks import stream
 from tests.benchmarks.peers import Tally, arguments, create_app, run
-from workers.group_records import group_of
+from workers.commands.group_records import group_of
 
 Connection = Any
 Rules = dict[str, list[list[Condition]]]

@@ -1,0 +1,1 @@
+"""Commands that only read, and long ones that touch no clients: done beside the others (ADR 13)."""

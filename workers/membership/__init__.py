@@ -1,0 +1,1 @@
+"""What becomes of clients in a transaction: facts folded, rules asked, all written once."""

@@ -1,0 +1,1 @@
+"""What touches many clients, chunk by chunk: checks, long commands, undoing; and what the clock starts."""
