@@ -166,32 +166,45 @@ ON CONFLICT DO NOTHING;
 
 -- name: forget_leaves$
 -- Forget who was to leave, as it is done: of these clients, of groups that are not held. Answers of how many.
-WITH gone AS (
-    DELETE FROM run_leaves AS l
-    USING unnest(:client_ids::text[]) AS u (client_id), run_groups AS g
-    WHERE l.run_id = :run_id AND l.client_id = u.client_id
-      AND g.run_id = l.run_id AND g.group_id = l.group_id AND NOT g.held
+-- MATERIALIZED here and below: client by client by the key, whatever the planner thinks of tables that were small a moment ago.
+WITH of_clients AS MATERIALIZED (
+    SELECT l.ctid AS place, l.group_id
+    FROM unnest(:client_ids::text[]) AS u (client_id)
+    JOIN run_leaves AS l ON l.run_id = :run_id AND l.client_id = u.client_id
+), gone AS (
+    DELETE FROM run_leaves
+    WHERE ctid = ANY (ARRAY(
+        SELECT o.place
+        FROM of_clients AS o
+        JOIN run_groups AS g ON g.run_id = :run_id AND g.group_id = o.group_id
+        WHERE NOT g.held))
     RETURNING 1
 )
 SELECT count(*) FROM gone;
 
 -- name: leaves_of
 -- Which of these clients are to leave which groups that are still checked and not held.
-SELECT l.client_id, l.group_id, l.moment
-FROM unnest(:client_ids::text[]) AS u (client_id)
-JOIN run_leaves AS l ON l.run_id = :run_id AND l.client_id = u.client_id
-JOIN run_groups AS g ON g.run_id = l.run_id AND g.group_id = l.group_id
+WITH of_clients AS MATERIALIZED (
+    SELECT l.client_id, l.group_id, l.moment
+    FROM unnest(:client_ids::text[]) AS u (client_id)
+    JOIN run_leaves AS l ON l.run_id = :run_id AND l.client_id = u.client_id
+)
+SELECT o.client_id, o.group_id, o.moment
+FROM of_clients AS o
+JOIN run_groups AS g ON g.run_id = :run_id AND g.group_id = o.group_id
 WHERE g.dropped IS NULL AND NOT g.held;
 
 -- name: count_leaves
 -- The groups that a run still checks, with how many are to leave, how many members they have, and from what on they are held.
+WITH leaving AS MATERIALIZED (
+    SELECT group_id, count(*) AS leaving FROM run_leaves WHERE run_id = :run_id GROUP BY group_id
+)
 SELECT g.group_id, n.leaving, m.members, d.hold_leaves_percent, d.hold_leaves_count
 FROM run_groups AS g
 JOIN groups AS d ON d.group_id = g.group_id
-CROSS JOIN LATERAL (SELECT count(*) AS leaving FROM run_leaves AS l
-                    WHERE l.run_id = g.run_id AND l.group_id = g.group_id) AS n
+JOIN leaving AS n ON n.group_id = g.group_id
 CROSS JOIN LATERAL (SELECT count(*) AS members FROM memberships AS m WHERE m.group_id = g.group_id) AS m
-WHERE g.run_id = :run_id AND g.dropped IS NULL AND n.leaving > 0
+WHERE g.run_id = :run_id AND g.dropped IS NULL
 ORDER BY g.group_id;
 
 -- name: hold_groups!
@@ -203,11 +216,15 @@ WHERE g.run_id = :run_id AND g.group_id = u.group_id;
 
 -- name: held_groups
 -- What of a run is held: each group with how many are to leave it, of how many, and the first of them.
-SELECT g.group_id, g.members,
-       (SELECT count(*) FROM run_leaves AS l WHERE l.run_id = g.run_id AND l.group_id = g.group_id) AS leaving,
-       ARRAY(SELECT l.client_id FROM run_leaves AS l WHERE l.run_id = g.run_id AND l.group_id = g.group_id
-             ORDER BY l.client_id LIMIT :sample) AS sample
+WITH leaving AS MATERIALIZED (
+    SELECT group_id, count(*) AS leaving, array_agg(client_id ORDER BY client_id) FILTER (WHERE place <= :sample) AS sample
+    FROM (SELECT group_id, client_id, row_number() OVER (PARTITION BY group_id ORDER BY client_id) AS place
+          FROM run_leaves WHERE run_id = :run_id) AS placed
+    GROUP BY group_id
+)
+SELECT g.group_id, g.members, coalesce(n.leaving, 0) AS leaving, coalesce(n.sample, '{}') AS sample
 FROM run_groups AS g
+LEFT JOIN leaving AS n ON n.group_id = g.group_id
 WHERE g.run_id = :run_id AND g.held AND g.dropped IS NULL
 ORDER BY g.group_id;
 
