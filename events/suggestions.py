@@ -1,7 +1,6 @@
 """Help with misspelt names: operators type commands and groups by hand."""
 
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel
@@ -16,7 +15,9 @@ SHOWN_MAX = 40
 
 def nearest(name: str, names: Collection[str]) -> str | None:
     """The name that was probably meant; None where none is alike."""
-    found = get_close_matches(name[:SHOWN_MAX].lower(), names, n=1, cutoff=0.6)
+    from rapidfuzz import fuzz, process  # here, as commands of operators are to start at once
+
+    found = process.extractOne(name[:SHOWN_MAX].lower(), names, scorer=fuzz.ratio, score_cutoff=60)
     return found[0] if found else None
 
 

@@ -5,7 +5,12 @@ import signal
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.support.stack", "tests.support.running"]
+pytest_plugins = [
+    "tests.support.stack",
+    "tests.support.running",
+    "tests.support.driver",
+    "tests.support.relay",
+]
 
 # A shell that starts the tests in the background without job control has them ignore SIGINT, and so
 # would every program that they start, also those that are tested to end by it.

@@ -24,7 +24,7 @@ from events.record import InvalidRecord, Record
 from events.topics import GROUP_COMMANDS
 from events.usage import GroupUsageChanged
 from events.wire import traceparent
-from workers import crashpoints
+from workers import crashpoints, logs
 from workers.aside.kept_records import with_whole_records
 from workers.intake.batches import Batch, Outcome, Slice, halves, singles
 from workers.intake.burial import buried
@@ -149,7 +149,12 @@ class BatchHandler:
             if len(batch) == 0:
                 raise  # nothing to blame it on but the positions themselves
             record = next(record for part in batch.slices for record in part.records)
-            logger.exception("record failed and becomes a dead letter", cause=record.cause)
+            logger.error(  # noqa: TRY400 - the message, which may quote the record, is in the dead letter
+                "record failed and becomes a dead letter",
+                cause=record.cause,
+                error=type(error).__name__,
+                stack=logs.stack_of(error),
+            )
             failure = error
 
             async def bury(connection: AnyConnection, _: Batch) -> bool:

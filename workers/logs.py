@@ -4,6 +4,7 @@ import logging
 import logging.config
 import sys
 import time
+import traceback
 from typing import Final
 
 import orjson
@@ -95,6 +96,11 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
     """A logger: `log.info("what happened", key=value)`. Values are never a client's data."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger
+
+
+def stack_of(error: BaseException) -> str:
+    """Where an error came from, without its message, which may quote what a client said."""
+    return "".join(traceback.format_tb(error.__traceback__))
 
 
 def _json(_: WrappedLogger, __: str, event: EventDict) -> str:

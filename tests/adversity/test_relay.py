@@ -19,7 +19,6 @@ from tests.support.relay import (
     Reader,
     Seen,
     connected,
-    reading,
     relay_settings,
     relaying,
     until,
@@ -27,20 +26,6 @@ from tests.support.relay import (
 from tests.support.relay_process import relay_process
 from workers.relay.producer import RelayProducer
 from workers.relay.service import State
-from workers.topics import ensure_topics
-
-
-@pytest.fixture
-async def writer(database_url: str, bootstrap_servers: str) -> AsyncIterator[LogWriter]:
-    await ensure_topics({"bootstrap_servers": bootstrap_servers}, 1)
-    async with connected(database_url) as connection:
-        yield LogWriter(connection)
-
-
-@pytest.fixture
-async def reader(writer: LogWriter, bootstrap_servers: str) -> AsyncIterator[Reader]:
-    async with reading(bootstrap_servers) as reader:
-        yield reader
 
 
 @asynccontextmanager

@@ -1,19 +1,17 @@
 """What is done aside: answered once, in turn, whatever fails."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
 import asyncpg
-import pytest
 from aiokafka.errors import KafkaConnectionError
 
 from db.log import Outgoing
 from events.commands import Snapshot
 from events.replays import FIRST_CAUSE, FIRST_TIMESTAMP
 from tests.support.asking import RESULTS, Asking
-from tests.support.driver import Driver, driver
+from tests.support.driver import Driver
 from workers.aside.jobs import Step
 from workers.aside.service import FAILURES, Aside
 
@@ -21,12 +19,6 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 _TRACE_OF_A_STEP = "INSERT INTO kept_records (topic, header_names, header_values) VALUES ('x', '{}', '{}')"
-
-
-@pytest.fixture
-async def work(database_url: str) -> AsyncIterator[Driver]:
-    async with driver(database_url) as made:
-        yield made
 
 
 class Counting:

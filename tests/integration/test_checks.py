@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -15,12 +14,6 @@ from tests.support.driver import HELD_FOR, Driver, condition, driver
 
 DE = condition("country", value="DE")
 ONE = [f"c{number:03}" for number in range(120)]
-
-
-@pytest.fixture
-async def work(database_url: str) -> AsyncIterator[Driver]:
-    async with driver(database_url) as made:
-        yield made
 
 
 async def put(work: Driver, group: str, *conditions: dict[str, Any], **auto_assignment: Any) -> None:

@@ -1,6 +1,6 @@
 """explain and group-history on what real events made: now, and as it was."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 from db import evidence
 from events.explanations import Explanation
 from tests.support.asking import Asking
-from tests.support.driver import Driver, condition, driver
+from tests.support.driver import Driver, condition
 from tests.support.evidence import assert_history_is_explained
 from workers.explaining.upkeep import EvidenceUpkeep
 
@@ -17,12 +17,6 @@ DE = condition("country", value="DE")
 COMPANY = condition("payer_status", value="legal_entity", group=2)
 CHECKED: dict[str, Any] = {"upon_registration": True, "upon_change": True}
 EXCLUDING: dict[str, Any] = {**CHECKED, "exclude": True}
-
-
-@pytest.fixture
-async def work(database_url: str) -> AsyncIterator[Driver]:
-    async with driver(database_url) as made:
-        yield made
 
 
 @pytest.fixture

@@ -1,19 +1,13 @@
 """Commands that make, change and delete groups, on a real database."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from tests.support.driver import Driver, condition, driver
+from tests.support.driver import Driver, condition
 
 DE = condition("country", value="DE")
-
-
-@pytest.fixture
-async def work(database_url: str) -> AsyncIterator[Driver]:
-    async with driver(database_url) as made:
-        yield made
 
 
 def codes(answer: Mapping[str, Any], of: str = "errors") -> list[tuple[str, str]]:

@@ -1,22 +1,16 @@
 """What lint finds, in the answers to commands and on the card of a group, on a real database."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from tests.support.asking import Asking
-from tests.support.driver import Driver, condition, driver
+from tests.support.driver import Driver, condition
 from tests.support.previewing import previewing
 
 DE = condition("country", value="DE")
 CHECKED = {"upon_change": True}
-
-
-@pytest.fixture
-async def work(database_url: str) -> AsyncIterator[Driver]:
-    async with driver(database_url) as made:
-        yield made
 
 
 @pytest.fixture

@@ -1,22 +1,16 @@
 """Events to memberships, on a real database: contracts.md, *Order* to *GeoIP* and *Membership, exactly*."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import structlog
 
-from tests.support.driver import Driver, condition, driver
+from tests.support.driver import Driver, condition
 
 DE = condition("country", value="DE")
 MOMENTS: dict[str, Any] = {"upon_registration": True, "upon_change": True}
-
-
-@pytest.fixture
-async def work(database_url: str) -> AsyncIterator[Driver]:
-    async with driver(database_url) as made:
-        yield made
 
 
 async def put(work: Driver, group: str, *conditions: dict[str, Any], **auto_assignment: Any) -> None:
@@ -281,6 +275,23 @@ async def test_a_record_that_the_database_refuses_is_found_and_buried(work: Driv
     assert await work.fetch("SELECT next_offset FROM input_positions WHERE topic = 'client-registered'") == [
         (9,)
     ]
+
+
+async def test_the_log_says_where_a_record_failed_and_nothing_of_what_it_says(work: Driver) -> None:
+    await work.pool.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN RAISE EXCEPTION 'cannot be: %', NEW.country; END$$"
+    )
+    await work.pool.execute(
+        "CREATE TRIGGER refuse BEFORE INSERT ON clients FOR EACH ROW EXECUTE FUNCTION refuse()"
+    )
+    with structlog.testing.capture_logs() as logged:
+        await work.publish("client-registered", client_id="1", registered_at=work.at(0), country="AQ")
+    (line,) = logged
+    assert (line["cause"], line["error"]) == ("client-registered/0/0", "RaiseError")
+    assert "handlers.py" in line["stack"]
+    assert "AQ" not in str(logged)
+    assert (await work.sent("client-registered.dlt"))[0]["country"] == "AQ"
 
 
 async def test_a_batch_whose_position_has_moved_is_dropped(work: Driver) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.driver import COUNTRIES, Driver, condition, driver
+from tests.support.driver import COUNTRIES, Driver, condition
 from tests.support.evidence import assert_history_is_explained
 
 DE = condition("geoip_country", value="DE")
@@ -14,10 +14,9 @@ MOMENTS: dict[str, Any] = {"upon_registration": True, "upon_change": True, "excl
 
 
 @pytest.fixture
-async def work(database_url: str) -> AsyncIterator[Driver]:
-    async with driver(database_url) as made:
-        yield made
-        await assert_history_is_explained(made.pool)
+async def work(work: Driver) -> AsyncIterator[Driver]:
+    yield work
+    await assert_history_is_explained(work.pool)
 
 
 async def put(work: Driver, group: str, **auto_assignment: Any) -> None:

@@ -1,27 +1,25 @@
 """Pins (mission B6), as contracts.md has them under *Membership, exactly*."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from tests.support.driver import Driver, condition, driver
+from tests.support.driver import Driver, condition
 
 DE = condition("country", value="DE")
 MOMENTS: dict[str, Any] = {"upon_registration": True, "upon_change": True, "exclude": True}
 
 
 @pytest.fixture
-async def work(database_url: str) -> AsyncIterator[Driver]:
+async def work(work: Driver) -> Driver:
     """A group of those in Germany that takes out whoever leaves; client 1 is in it, 2 is not."""
-    async with driver(database_url) as made:
-        await made.command("put-group", group="de", name="DE", auto_assignment=MOMENTS, conditions=[DE])
-        for client_id, country in (("1", "DE"), ("2", "FR")):
-            await made.publish(
-                "client-registered", client_id=client_id, registered_at=made.at(0), country=country
-            )
-        yield made
+    await work.command("put-group", group="de", name="DE", auto_assignment=MOMENTS, conditions=[DE])
+    for client_id, country in (("1", "DE"), ("2", "FR")):
+        await work.publish(
+            "client-registered", client_id=client_id, registered_at=work.at(0), country=country
+        )
+    return work
 
 
 async def move(work: Driver, client_id: str, country: str) -> None:

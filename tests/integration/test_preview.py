@@ -21,12 +21,6 @@ FR = condition("country", value="FR")
 
 
 @pytest.fixture
-async def work(database_url: str) -> AsyncIterator[Driver]:
-    async with driver(database_url) as made:
-        yield made
-
-
-@pytest.fixture
 async def preview(work: Driver, database_url: str) -> AsyncIterator[Previewing]:
     async with previewing(work, database_url) as made:
         yield made

@@ -1,6 +1,5 @@
 """Reading commands on what real events made: contracts.md, *What `result` holds*."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -8,17 +7,11 @@ import pytest
 from events.outputs import ClientGroup
 from events.results import RESULTS
 from tests.support.asking import Asking
-from tests.support.driver import GEOIP_BUILD, Driver, condition, driver
+from tests.support.driver import GEOIP_BUILD, Driver, condition
 from workers.aside import group_readings, history_readings
 
 DE = condition("country", value="DE")
 MOMENTS: dict[str, Any] = {"upon_registration": True, "upon_change": True}
-
-
-@pytest.fixture
-async def work(database_url: str) -> AsyncIterator[Driver]:
-    async with driver(database_url) as made:
-        yield made
 
 
 @pytest.fixture

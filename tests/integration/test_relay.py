@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.structs import OffsetAndMetadata
+from confluent_kafka.admin import AdminClient
 
 from db.relay import mirror, notify
 from events.topics import CLIENT_MEMBERSHIPS, GROUP_COMMAND_RESULTS, RELAY_POSITION, dead_letter_topic
-from tests.support.relay import AT, LogWriter, Reader, connected, reading, relay_settings, relaying, until
-from workers.relay.service import PositionAheadError, Relay, State
-from workers.topics import ensure_topics
-
-
-@pytest.fixture
-async def writer(database_url: str, bootstrap_servers: str) -> AsyncIterator[LogWriter]:
-    await ensure_topics({"bootstrap_servers": bootstrap_servers}, 1)
-    async with connected(database_url) as connection:
-        yield LogWriter(connection)
-
-
-@pytest.fixture
-async def reader(writer: LogWriter, bootstrap_servers: str) -> AsyncIterator[Reader]:
-    async with reading(bootstrap_servers) as reader:
-        yield reader
+from tests.support.relay import AT, LogWriter, Reader, reading, relay_settings, relaying, until
+from workers.relay import service, upkeep
+from workers.relay.service import PositionAheadError, Relay, RelayStalledError, State
 
 
 async def test_each_change_once_in_version_order_and_snapshots_equal_the_tables(
@@ -262,3 +252,76 @@ async def test_the_position_stands_in_kafka(
     finally:
         await admin.close()
     assert (partition.topic, offset.offset) == (RELAY_POSITION.name, 6)
+
+
+async def test_what_was_sent_is_deleted_but_for_the_history(
+    writer: LogWriter,
+    database_url: str,
+    bootstrap_servers: str,
+    kafka_namespace: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(upkeep, "_PRUNE_EVERY_S", 0.0)
+    monkeypatch.setattr(upkeep, "_PRUNE_ROWS", 2)
+    topic = dead_letter_topic("payer-changed")
+    for number in range(5):
+        await writer.record(topic, b"k", str(number).encode())
+    await writer.toggle([f"{kafka_namespace}-1"])
+
+    async def rows(table: str) -> int:
+        count: int = await writer.connection.fetchval(f"SELECT count(*) FROM {table}")
+        return count
+
+    assert await rows("outgoing_records") == 5
+    async with (
+        reading(bootstrap_servers, topic) as reader,
+        relaying(database_url, bootstrap_servers, kafka_namespace, poll_s=0.02),
+    ):
+        seen = await reader.until(lambda seen: len(seen.records[topic]) == 5)
+        assert [record.value for record in seen.records[topic]] == [b"0", b"1", b"2", b"3", b"4"]
+        async with asyncio.timeout(20):
+            while await rows("outgoing_records"):  # noqa: ASYNC110 - a row in a table wakes nobody
+                await asyncio.sleep(0.02)
+    assert await rows("membership_history") == 1
+
+
+async def test_an_idle_relay_says_its_position_again_before_kafka_forgets_it(
+    writer: LogWriter,
+    database_url: str,
+    bootstrap_servers: str,
+    kafka_namespace: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service, "_RECOMMIT_EVERY_S", 0.05)
+    await writer.toggle([f"{kafka_namespace}-1"])
+    position = TopicPartition(RELAY_POSITION.name, 0)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await admin.start()
+    try:
+        async with relaying(database_url, bootstrap_servers, kafka_namespace, poll_s=0.02) as relay:
+            await until(lambda: relay.position == 2)
+            # As if it had expired.
+            forgetful = AdminClient({"bootstrap.servers": bootstrap_servers})
+            await asyncio.to_thread(
+                forgetful.delete_consumer_groups([kafka_namespace])[kafka_namespace].result
+            )
+            async with asyncio.timeout(20):
+                offsets: dict[TopicPartition, OffsetAndMetadata] = {}
+                while position not in offsets:
+                    await asyncio.sleep(0.05)
+                    offsets = await admin.list_consumer_group_offsets(kafka_namespace)
+            assert offsets[position].offset == 2
+    finally:
+        await admin.close()
+
+
+async def test_transactions_that_never_end_end_the_relay(
+    writer: LogWriter, database_url: str, bootstrap_servers: str, kafka_namespace: str
+) -> None:
+    await writer.toggle([f"{kafka_namespace}-1"])
+    async with relaying(
+        database_url, bootstrap_servers, kafka_namespace, stall_s=0.0, stalls=3, longest_wait_s=0.01
+    ) as relay:
+        await until(lambda: relay.crashed)
+        assert isinstance(relay.crash_reason, RelayStalledError)
+        assert "3 transactions in a row" in str(relay.crash_reason)

@@ -1,23 +1,21 @@
 """Commands about more clients than one transaction should touch: runs, done in chunks."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
 import pytest
 
 from db import runs
-from tests.support.driver import Driver, condition, driver
+from tests.support.driver import Driver, condition
 
 MANY = [f"c{number:04}" for number in range(1_200)]
 DE = condition("country", value="DE")
 
 
 @pytest.fixture
-async def work(database_url: str) -> AsyncIterator[Driver]:
-    async with driver(database_url) as made:
-        await made.command("put-group", group="vip", name="VIP")
-        yield made
+async def work(work: Driver) -> Driver:
+    await work.command("put-group", group="vip", name="VIP")
+    return work
 
 
 async def last_told(work: Driver) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Checks by the clock (mission T3), with a clock moved by hand."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,12 +9,6 @@ import pytest
 from tests.support.driver import Driver, condition, driver
 
 DE = condition("country", value="DE")
-
-
-@pytest.fixture
-async def work(database_url: str) -> AsyncIterator[Driver]:
-    async with driver(database_url) as made:
-        yield made
 
 
 async def put(

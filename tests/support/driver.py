@@ -15,6 +15,7 @@ from typing import Any
 
 import asyncpg
 import orjson
+import pytest
 
 from db import pool as pools
 from db import positions
@@ -216,3 +217,10 @@ def condition(
     """A condition as it goes over the wire."""
     given = {"condition_group": group, "type": type, "comparison": comparison, **more}
     return given if value is None else given | {"value": value}
+
+
+@pytest.fixture
+async def work(database_url: str) -> AsyncIterator[Driver]:
+    """One on a database of its own."""
+    async with driver(database_url) as made:
+        yield made

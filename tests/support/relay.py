@@ -12,12 +12,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
+import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from db import locks
 from db.relay import notify
 from events.topics import ALL_TOPICS, CLIENT_MEMBERSHIPS, MEMBERSHIP_CHANGED
 from workers.relay.service import Relay, RelaySettings
+from workers.topics import ensure_topics
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -254,3 +256,16 @@ __all__ = [
     "relaying",
     "until",
 ]
+
+
+@pytest.fixture
+async def writer(database_url: str, bootstrap_servers: str) -> AsyncIterator[LogWriter]:
+    await ensure_topics({"bootstrap_servers": bootstrap_servers}, 1)
+    async with connected(database_url) as connection:
+        yield LogWriter(connection)
+
+
+@pytest.fixture
+async def reader(writer: LogWriter, bootstrap_servers: str) -> AsyncIterator[Reader]:
+    async with reading(bootstrap_servers) as reader:
+        yield reader

@@ -33,6 +33,7 @@ from events.commands import InvalidCommand, decode_command
 from events.outputs import GroupCommandResult
 from events.record import FieldProblem, InvalidRecord, Record
 from events.replays import restored
+from workers import logs
 from workers.aside.jobs import LONG, Job, Step
 from workers.commands.answers import AnyProblem, Rejected, answer_record, result_of
 from workers.transactions import transact
@@ -203,7 +204,8 @@ class Aside(Service):
             await transact(self._pool, lambda connection: aside.defer(connection, waiting.aside_id))
             await self.sleep(LOOK_S)
             return
-        _logger.error("step of a command failed", cause=_record(waiting).cause, exc_info=error)
+        told = {"error": type(error).__name__, "stack": logs.stack_of(error)}
+        _logger.error("step of a command failed", cause=_record(waiting).cause, **told)
 
         async def note(connection: AnyConnection) -> bool:
             if await aside.fail(connection, waiting.aside_id) < FAILURES:

@@ -17,7 +17,7 @@ from db.log import Outgoing
 from db.net import Net, write
 from db.runs import Chunk
 from rules.model import Moment
-from workers import crashpoints, metrics
+from workers import crashpoints, logs, metrics
 from workers.membership.folding import LookUp
 from workers.runs.checks import CheckRuns
 from workers.runs.geoip import GeoipRuns, OwedRuns
@@ -173,7 +173,8 @@ class Runner(Service):
         return await self._kinds[order.kind].through(connection, run_id, order, now, net)
 
     async def _note_failure(self, chunk: Chunk, error: Exception) -> None:
-        _logger.exception("chunk of a run failed", run_id=chunk.run_id, chunk=chunk.number)
+        told = {"error": type(error).__name__, "stack": logs.stack_of(error)}
+        _logger.error("chunk of a run failed", run_id=chunk.run_id, chunk=chunk.number, **told)
 
         async def note(connection: AnyConnection) -> None:
             if await runs.fail_chunk(connection, chunk) < FAILURES:
