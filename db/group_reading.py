@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -18,9 +17,8 @@ if TYPE_CHECKING:
 _reading: Final = load("group_reading")
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A group in a list."""
+class Summary(NamedTuple):
+    """A group in a list; the columns of the query."""
 
     group: str
     name: str
@@ -56,7 +54,7 @@ async def summaries(
         providers=[each.provider_id for each in offered_by],
         methods=list({method for each in offered_by for method in each.authorization_methods}),
     )
-    return [Summary(**row) async for row in rows]
+    return [Summary(*row) async for row in rows]
 
 
 async def find(connection: AnyConnection, group_id: str) -> StoredGroup | None:

@@ -12,7 +12,7 @@ AIM_QUERIES: Final = 10.0
 AIM_MEMORY: Final = 1.2
 AIM_EVENTS: Final = 3.0
 AIM_ANSWER_S: Final = 1.0
-ANSWERS: Final = ("client-groups groups", "client-groups client")
+ANSWERS: Final = ("client-groups groups, first rows", "client-groups groups", "client-groups client")
 
 Row = tuple[str, str, str]
 

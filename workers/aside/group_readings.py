@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,7 +37,9 @@ async def list_groups(
     after = place_of(command.after) or ""
     on_offer = await providers.active(connection)
     found = await group_reading.summaries(connection, after, command.limit + 1, on_offer)
-    rows, more = page((GroupSummary(**asdict(each)) for each in found), command.limit, lambda row: row.group)
+    rows, more = page(
+        (GroupSummary(**each._asdict()) for each in found), command.limit, lambda row: row.group
+    )
     return Step(result=GroupsPage(groups=rows, after=more))
 
 

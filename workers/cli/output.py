@@ -57,9 +57,12 @@ def plain(value: object) -> str:
 
     Names, reasons and request parameters were typed by strangers.
     """
+    said = str(value)
+    if said.isprintable():
+        return said
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in str(value)
+        for character in said
     )
 
 
@@ -102,3 +105,4 @@ def print_table(out: Console, made: Table) -> None:
         preserve_whitespace=True,
     )
     out.file.write(f"{lines}\n")
+    out.file.flush()
