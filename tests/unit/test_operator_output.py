@@ -177,7 +177,7 @@ def test_members_changes_and_runs() -> None:
     change = MembershipChanged.model_validate({**EXAMPLES["membership-changed"], **by_hand})
     assert shown(changes_table([change])).splitlines()[-1].split() == [
         *("2026-11-22", "10:15:00Z", "1042", "joined", "eu-companies", "manual", "1"),
-        *("anna:", "asked", "for", "it"),
+        *(change.cause, "anna:", "asked", "for", "it"),
     ]
     assert change_line(change) == (
         "2026-11-22 10:15:00Z  1042  joined eu-companies (manual), version 1, by anna: asked for it"

@@ -60,9 +60,11 @@ def members_table(page: MembersPage, *, header: bool = True) -> Table:
 
 
 def changes_table(changes: Iterable[MembershipChanged]) -> Table:
-    """One line for each change, with who and why where that is known."""
+    """One line for each change, with the record or run that led to it, and who and why where known."""
     made = table(
-        *("time", "client", "change", "group", "how", "version", "by"), numbers=("version",), times=("time",)
+        *("time", "client", "change", "group", "how", "version", "cause", "by"),
+        numbers=("version",),
+        times=("time",),
     )
     for each in changes:
         made.add_row(
@@ -72,6 +74,7 @@ def changes_table(changes: Iterable[MembershipChanged]) -> Table:
             text(each.group),
             how(each),
             str(each.version),
+            text(each.cause),
             text(by(each.actor, each.reason)),
         )
     return made
