@@ -17,7 +17,7 @@ def nearest(name: str, names: Collection[str]) -> str | None:
     """The name that was probably meant; None where none is alike."""
     from rapidfuzz import fuzz, process  # here, as commands of operators are to start at once
 
-    found = process.extractOne(name[:SHOWN_MAX].lower(), names, scorer=fuzz.ratio, score_cutoff=60)
+    found = process.extractOne(name[:SHOWN_MAX].lower(), list(names), scorer=fuzz.ratio, score_cutoff=60)
     return found[0] if found else None
 
 

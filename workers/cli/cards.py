@@ -10,6 +10,7 @@ from rich.text import Text
 from events.groups import AutoAssignment
 from events.outputs import AssignmentRun, Problem, Reference
 from events.results import ActivePin, ClientCard, Facts, GroupCard
+from workers.cli.card_parts import fields, heading, listed, section
 from workers.cli.condition_words import by_group
 from workers.cli.output import moment, number, sentence, table, text
 from workers.cli.tables import by, looked_at
@@ -17,9 +18,9 @@ from workers.cli.tables import by, looked_at
 
 def group_card(card: GroupCard, warnings: Sequence[Problem] = ()) -> Lines:
     """A group: its settings, when it is checked, its conditions, who uses it, and what is wrong with it."""
-    heading = [_heading(f"{card.group}: {card.name}")]
+    above = [heading(f"{card.group}: {card.name}")]
     if card.description:
-        heading.append(text(card.description))
+        above.append(text(card.description))
     unknown = f", unknown for {number(card.unknown)}" if card.unknown else ""
     facts: list[tuple[str, str]] = [
         ("members", number(card.members) + unknown),
@@ -31,11 +32,11 @@ def group_card(card: GroupCard, warnings: Sequence[Problem] = ()) -> Lines:
         *_automatic(card.auto_assignment),
     ]
     return Lines(
-        *heading,
-        _fields(facts),
-        _section("Conditions", _conditions(card)),
-        _section("Used by", _references(card.used_by)),
-        *([_section("Warnings", _listed(map(sentence, warnings), "yellow"))] if warnings else []),
+        *above,
+        fields(facts),
+        section("Conditions", _conditions(card)),
+        section("Used by", _references(card.used_by)),
+        *([section("Warnings", listed(map(sentence, warnings), "yellow"))] if warnings else []),
     )
 
 
@@ -46,16 +47,16 @@ def client_card(card: ClientCard) -> Lines:
     else:
         state = "not registered: no rule is checked before it is"
     return Lines(
-        _heading(f"{card.client_id}"),
-        _fields([("state", state), ("version", str(card.version)), *_facts(card.facts)]),
-        _section("Groups", _groups(card)),
-        _section("Pins", _pins(card.pins)),
+        heading(f"{card.client_id}"),
+        fields([("state", state), ("version", str(card.version)), *_facts(card.facts)]),
+        section("Groups", _groups(card)),
+        section("Pins", _pins(card.pins)),
     )
 
 
 def run_card(run: AssignmentRun) -> Lines:
     """A run: what it is, how far it is, what it did."""
-    fields = {
+    known = {
         "state": run.state,
         "kind": run.kind,
         "groups": ", ".join(run.groups),
@@ -67,13 +68,13 @@ def run_card(run: AssignmentRun) -> Lines:
         "finished": moment(run.finished_at),
         "by": by(run.actor, run.reason),
     }
-    said = [(name, value) for name, value in fields.items() if value]
+    said = [(name, value) for name, value in known.items() if value]
     for group, held in (run.held or {}).items():
         sample = ", ".join(held.sample) + (", ..." if held.to_leave > len(held.sample) else "")
         said.append((f"held in {group}", f"{number(held.to_leave)} of {number(held.members)}: {sample}"))
     said += [(f"dropped {group}", why) for group, why in (run.dropped or {}).items()]
     said += [(f"skipped, {why}", number(count)) for why, count in (run.skipped or {}).items()]
-    return Lines(_heading(f"run {run.run_id}"), _fields(said))
+    return Lines(heading(f"run {run.run_id}"), fields(said))
 
 
 def _automatic(settings: AutoAssignment) -> Iterable[tuple[str, str]]:
@@ -116,7 +117,7 @@ def _conditions(card: GroupCard) -> RenderableType:
 def _references(used_by: Sequence[Reference]) -> RenderableType:
     if not used_by:
         return Text("  nothing that is known")
-    return _listed(
+    return listed(
         f"{each.kind} {each.ref_id}" + (f" ({each.title})" if each.title else "") for each in used_by
     )
 
@@ -163,24 +164,3 @@ def _pins(pins: dict[str, ActivePin]) -> RenderableType:
             text(pin.reason or ""),
         )
     return made
-
-
-def _heading(words: str) -> Text:
-    return text(words, "bold")
-
-
-def _section(title: str, content: RenderableType) -> Lines:
-    return Lines(Text(""), Text(title, style="bold"), content)
-
-
-def _fields(facts: Iterable[tuple[str, str]]) -> Table:
-    made = Table.grid(padding=(0, 2))
-    made.add_column(overflow="fold")
-    made.add_column(overflow="fold")
-    for name, value in facts:
-        made.add_row(text(f"  {name}", "dim"), text(value))
-    return made
-
-
-def _listed(lines: Iterable[str], style: str = "") -> Lines:
-    return Lines(*(text(f"  {line}", style) for line in lines))

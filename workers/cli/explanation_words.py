@@ -17,6 +17,7 @@ from events.explanations import (
     GroupVersion,
     WouldDiffer,
 )
+from workers.cli.card_parts import fields, heading, listed, section
 from workers.cli.condition_words import FACTS, in_words
 from workers.cli.output import moment, table, text
 from workers.cli.tables import by, how
@@ -47,29 +48,27 @@ _CHECKS: Final[Mapping[str, str]] = {
 def explanation_card(given: Explanation) -> Lines:
     """Whether the client is in the group, why, what would have to differ, and what looks again when."""
     where = "is in" if given.member else "is not in"
-    fields = [("at", moment(given.at)), ("versions", f"client {given.version}, group {given.group_version}")]
+    facts = [("at", moment(given.at)), ("versions", f"client {given.version}, group {given.group_version}")]
     if given.source is not None:
-        fields.insert(0, ("source", f"{given.source}, since {moment(given.since)}"))
-    fields.append(("rules", _VERDICTS[given.verdict] if given.conditions else "the group has no conditions"))
+        facts.insert(0, ("source", f"{given.source}, since {moment(given.since)}"))
+    facts.append(("rules", _VERDICTS[given.verdict] if given.conditions else "the group has no conditions"))
     if given.decided_by is not None:
         run = given.decided_by.run_id and f"run {given.decided_by.run_id}"
         who = ", ".join(part for part in (run, by(given.decided_by.actor, given.decided_by.reason)) if part)
-        fields.append(("decided by", given.decided_by.message + (f" ({who})" if who else "")))
+        facts.append(("decided by", given.decided_by.message + (f" ({who})" if who else "")))
     if given.change is not None:
         last = given.change
         said = f"{last.change} {moment(last.changed_at)} ({how(last)}), {last.cause}, version {last.version}"
-        fields.append(("last change", said))
-    return Lines(
-        text(f"{given.client_id} {where} {given.group}", "bold"),
-        _fields(fields),
-        *_section("Conditions", _conditions(given.conditions), bool(given.conditions)),
-        *_section(
-            f"Would {'not meet' if given.verdict == 'match' else 'meet'} them with",
-            _listed(map(_different, given.would_differ)),
-            bool(given.would_differ),
-        ),
-        *_section("Looks again", _listed(map(_check, given.checks)), bool(given.checks)),
-    )
+        facts.append(("last change", said))
+    parts: list[RenderableType] = [heading(f"{given.client_id} {where} {given.group}"), fields(facts)]
+    if given.conditions:
+        parts.append(section("Conditions", _conditions(given.conditions)))
+    if given.would_differ:
+        title = f"Would {'not meet' if given.verdict == 'match' else 'meet'} them with"
+        parts.append(section(title, listed(map(_different, given.would_differ))))
+    if given.checks:
+        parts.append(section("Looks again", listed(map(_check, given.checks))))
+    return Lines(*parts)
 
 
 def group_versions_table(versions: Iterable[GroupVersion]) -> Table:
@@ -161,20 +160,3 @@ def _check(given: Check) -> str:
 def _fact_name(attribute: str) -> str:
     kind, _, name = attribute.partition(":")
     return f'request parameter "{name}"' if name else _ATTRIBUTES[kind]
-
-
-def _section(title: str, content: RenderableType, there: bool) -> Sequence[RenderableType]:
-    return [Text(""), Text(title, style="bold"), content] if there else []
-
-
-def _fields(facts: Iterable[tuple[str, str]]) -> Table:
-    made = Table.grid(padding=(0, 2))
-    made.add_column(overflow="fold")
-    made.add_column(overflow="fold")
-    for name, value in facts:
-        made.add_row(text(f"  {name}", "dim"), text(value))
-    return made
-
-
-def _listed(lines: Iterable[str]) -> Lines:
-    return Lines(*(text(f"  {line}") for line in lines))
