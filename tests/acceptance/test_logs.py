@@ -15,10 +15,12 @@ from workers.console import Console
 
 TIMEOUT = 30.0
 IP = "198.51.100.213"
+OTHER_IP = "192.0.2.219"
 PARAMETER = "mother's maiden name"
 VALUE = "Featherstonehaugh"
 PAYER = "tax-number-7482910365"
-FACTS = (IP, PARAMETER, VALUE, PAYER)
+EQUALS = {"comparison": "equals"}
+FACTS = (IP, OTHER_IP, PARAMETER, VALUE, PAYER)
 
 
 def now() -> str:
@@ -38,8 +40,14 @@ async def test_logs_hold_no_facts_of_clients(running: Running, prefix: str) -> N
         "group": prefix,
         "name": prefix,
         "conditions": [
-            {"condition_group": 1, "type": "request_parameter", "parameter": PARAMETER, "value": VALUE},
-            {"condition_group": 2, "type": "geoip_country", "value": "FR"},
+            {
+                "condition_group": 1,
+                "type": "request_parameter",
+                "parameter": PARAMETER,
+                **EQUALS,
+                "value": VALUE,
+            },
+            {"condition_group": 2, "type": "geoip_country", **EQUALS, "value": "FR"},
         ],
         "auto_assignment": {"upon_registration": True, "exclude": True},
     }
@@ -77,9 +85,7 @@ async def test_logs_hold_no_facts_of_clients(running: Running, prefix: str) -> N
         await until(is_member)
         explained = await ask({"command": "explain", **about, "group": prefix})
         assert [each["fact"] for each in explained["conditions"]] == [VALUE, "FR"]
-        await publish(
-            "client-changed", {**about, "changed_at": now(), "request_parameters": {PARAMETER: "other"}}
-        )
+        await publish("client-changed", {**about, "changed_at": now(), "ip": OTHER_IP})
         await until(is_no_member)
         explained = await ask({"command": "explain", **about, "group": prefix, "version": 1})
         assert [each["fact"] for each in explained["conditions"]] == [VALUE, "FR"]
