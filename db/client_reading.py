@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from db.clients import Client, Payer, Verification, stamps_of
+from db.clients import Client, client_of
 from db.queries import load
-from db.stamps import Stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from db.connections import AnyConnection
 
 _reading: Final = load("client_reading")
@@ -56,7 +53,7 @@ async def find(connection: AnyConnection, client_id: str) -> ClientAsItIs | None
         return None
     *facts, memberships, pins = row
     return ClientAsItIs(
-        _client(facts),
+        client_of(facts),
         {
             group: MembershipInForce(source, since, source_at, actor, reason)
             for group, source, since, source_at, _, actor, reason in memberships or ()
@@ -76,20 +73,4 @@ async def exists(connection: AnyConnection, client_id: str) -> bool:
 
 async def not_located(connection: AnyConnection, limit: int) -> list[Client]:
     """Registered clients whose country by address is not known, with their facts only; at most `limit`."""
-    return [_client(row) async for row in _reading.not_located(connection, row_limit=limit)]
-
-
-def _client(row: Sequence[Any]) -> Client:
-    *facts, said_at, said_order, otherwise, payers, verifications = row
-    client = Client(*facts)
-    client.stamps = stamps_of(said_at, said_order, otherwise)
-    for payer_id, status, active, deleted, at, order in payers or ():
-        client.payers[payer_id] = Payer(status, active, deleted, Stamp(at, order))
-    for method, *times in verifications or ():
-        stamps = (_stamp(at, order) for at, order in zip(times[::2], times[1::2], strict=True))
-        client.verifications[method] = Verification(*stamps)
-    return client
-
-
-def _stamp(at: datetime | None, order: int | None) -> Stamp | None:
-    return None if at is None or order is None else Stamp(at, order)
+    return [client_of(row) async for row in _reading.not_located(connection, row_limit=limit)]

@@ -131,14 +131,21 @@ async def lock(connection: AnyConnection, client_ids: Collection[str]) -> dict[s
     return clients
 
 
-def _client(row: Record) -> Client:
-    *facts, said_at, said_order, otherwise, payers, verifications, by_rule, by_others, pins = row
+def client_of(row: Sequence[Any]) -> Client:
+    """The facts, payers and verifications of a client, as queries give them; the memberships are left out."""
+    *facts, said_at, said_order, otherwise, payers, verifications = row
     client = Client(*facts)
     client.stamps = stamps_of(said_at, said_order, otherwise)
     for payer_id, status, active, deleted, at, order in payers or ():
         client.payers[payer_id] = Payer(status, active, deleted, Stamp(at, order))
     for method, *times in verifications or ():
         client.verifications[method] = Verification(*map(_stamp, times[::2], times[1::2]))
+    return client
+
+
+def _client(row: Record) -> Client:
+    *known, by_rule, by_others, pins = row
+    client = client_of(known)
     if by_rule:
         client.memberships = dict.fromkeys(by_rule, _BY_RULE)
     for group, *membership in by_others or ():

@@ -48,6 +48,11 @@ class Group:
     """Both None = a run is never held."""
     conditions: tuple[Condition, ...] = ()
 
+    @property
+    def checks_upon_change(self) -> bool:
+        """Whether a change leads to a check: as set, else where another automatic check is on."""
+        return (self.upon_registration or self.periodic) if self.upon_change is None else self.upon_change
+
 
 @dataclass(frozen=True, slots=True)
 class StoredGroup:

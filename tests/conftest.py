@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.support.stack",
     "tests.support.running",
     "tests.support.driver",
+    "tests.support.asking",
     "tests.support.relay",
 ]
 

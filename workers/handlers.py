@@ -152,8 +152,7 @@ class BatchHandler:
             logger.error(  # noqa: TRY400 - the message, which may quote the record, is in the dead letter
                 "record failed and becomes a dead letter",
                 cause=record.cause,
-                error=type(error).__name__,
-                stack=logs.stack_of(error),
+                **logs.failure(error),
             )
             failure = error
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING, Any, Final
 
+from events.record import Record
 from workers.settings import KafkaSettings
 
 if TYPE_CHECKING:
+    from aiokafka import ConsumerRecord
     from faust.types.auth import CredentialsT
 
 CLIENT_ID: Final = "client-groups"
@@ -58,3 +60,16 @@ def ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:
     if settings.kafka_ssl_cert_file is not None:
         context.load_cert_chain(settings.kafka_ssl_cert_file, settings.kafka_ssl_key_file)
     return context
+
+
+def record_of(record: ConsumerRecord[Any, Any]) -> Record:
+    """A record of aiokafka as this project has them."""
+    return Record(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.timestamp,
+        record.key,
+        record.value,
+        record.headers,
+    )

@@ -98,9 +98,9 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
     return logger
 
 
-def stack_of(error: BaseException) -> str:
-    """Where an error came from, without its message, which may quote what a client said."""
-    return "".join(traceback.format_tb(error.__traceback__))
+def failure(error: BaseException) -> dict[str, str]:
+    """What of an error goes into a log: not its message, which may quote what a client said."""
+    return {"error": type(error).__name__, "stack": "".join(traceback.format_tb(error.__traceback__))}
 
 
 def _json(_: WrappedLogger, __: str, event: EventDict) -> str:

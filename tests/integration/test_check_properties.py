@@ -8,29 +8,20 @@ STATE_MACHINE_EXAMPLES in the environment gives another number of examples, draw
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from itertools import product
 from typing import Any, Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import strategies_wire as wire
-from tests.support.side_by_side import SideBySide
+from tests.support.side_by_side import EXAMPLES, SideBySide, profile
 from tests.support.strategies_wire import Said
 
-EXAMPLES: Final = os.environ.get("STATE_MACHINE_EXAMPLES", "")
-PROFILE: Final = settings(
-    max_examples=int(EXAMPLES or 25),
-    derandomize=not EXAMPLES,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    print_blob=True,
-)
+PROFILE: Final = profile(25)
 CLIENTS: Final = tuple(f"c{number}" for number in range(1, 7))
 OPTIONS: Final = list(product((True, False), (True, False)))
 THRESHOLDS: Final = (

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from db import evidence
 from events.explanations import Explanation
 from tests.support.asking import Asking
@@ -17,11 +15,6 @@ DE = condition("country", value="DE")
 COMPANY = condition("payer_status", value="legal_entity", group=2)
 CHECKED: dict[str, Any] = {"upon_registration": True, "upon_change": True}
 EXCLUDING: dict[str, Any] = {**CHECKED, "exclude": True}
-
-
-@pytest.fixture
-def asking(work: Driver) -> Asking:
-    return Asking(work)
 
 
 async def put(work: Driver, group: str, *conditions: dict[str, Any], **fields: Any) -> None:

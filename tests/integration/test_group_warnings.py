@@ -3,19 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-import pytest
-
 from tests.support.asking import Asking
 from tests.support.driver import Driver, condition
 from tests.support.previewing import previewing
 
 DE = condition("country", value="DE")
 CHECKED = {"upon_change": True}
-
-
-@pytest.fixture
-def asking(work: Driver) -> Asking:
-    return Asking(work)
 
 
 async def put(work: Driver, group: str, *conditions: dict[str, Any], **fields: Any) -> dict[str, Any]:

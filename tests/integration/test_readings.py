@@ -14,11 +14,6 @@ DE = condition("country", value="DE")
 MOMENTS: dict[str, Any] = {"upon_registration": True, "upon_change": True}
 
 
-@pytest.fixture
-def asking(work: Driver) -> Asking:
-    return Asking(work)
-
-
 async def put(work: Driver, group: str, *conditions: dict[str, Any], **fields: Any) -> None:
     answer = await work.command(
         "put-group", **{"group": group, "name": group.upper(), "conditions": list(conditions), **fields}

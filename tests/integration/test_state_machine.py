@@ -6,30 +6,19 @@ STATE_MACHINE_EXAMPLES in the environment gives another number of examples, draw
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from typing import Final
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from tests.support import strategies_wire as wire
-from tests.support.side_by_side import SideBySide
+from tests.support.side_by_side import EXAMPLES, SideBySide, profile
 from tests.support.strategies_wire import Said
 
-EXAMPLES: Final = os.environ.get("STATE_MACHINE_EXAMPLES", "")
-PROFILE: Final = settings(
-    max_examples=int(EXAMPLES or 14),
-    derandomize=not EXAMPLES,
-    database=None,
-    stateful_step_count=12,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    print_blob=True,
-)
+PROFILE: Final = profile(14, stateful_step_count=12)
 SECONDS: Final = 10
 """Between two steps."""
 

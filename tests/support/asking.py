@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from db import positions
 from events.base import Command
 from events.commands import decode_command
@@ -76,3 +78,8 @@ class Asking:
             after = answer["result"].get("after")
             if after is None:
                 return pages
+
+
+@pytest.fixture
+def asking(work: Driver) -> Asking:
+    return Asking(work)

@@ -17,13 +17,14 @@ from aiokafka.errors import KafkaError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from db import positions
+from events.replays import restored
 from events.topics import DEAD_LETTERS, INPUTS
 from tests.support.driver import Driver
 from tests.support.jobs import JobStep, do
 from tests.support.relay import relaying
 from workers.aside.jobs import Step
 from workers.intake.batches import Batch, Slice
-from workers.intake.reader import _record
+from workers.kafka import record_of
 from workers.relay.service import Relay
 from workers.topics import ensure_topics
 
@@ -67,7 +68,7 @@ class Plant:
                 fetched = await self.consumer.getmany(timeout_ms=100)
                 slices = []
                 for place, some in fetched.items():
-                    records = list(map(_record, some))
+                    records = [restored(record_of(each)) for each in some]
                     slices.append(
                         Slice(
                             place.topic, place.partition, records[0].offset, records[-1].offset + 1, records

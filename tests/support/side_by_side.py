@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+from hypothesis import HealthCheck, settings
 
 from db import relay
 from events.record import Record
@@ -28,6 +30,22 @@ if TYPE_CHECKING:
 
 ROWS = 10_000
 """More than a step appends to the log."""
+
+EXAMPLES: Final = os.environ.get("STATE_MACHINE_EXAMPLES", "")
+"""Another number of examples, drawn anew at each run."""
+
+
+def profile(examples: int, **more: Any) -> settings:
+    """Of property tests on a database: patient, and they repeat themselves unless EXAMPLES is given."""
+    return settings(
+        max_examples=int(EXAMPLES or examples),
+        derandomize=not EXAMPLES,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+        **more,
+    )
 
 
 class SideBySide:

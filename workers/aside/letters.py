@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from events.record import Record
+from workers.kafka import record_of
 
 PIECE_RECORDS: Final = 500
 PIECE_BYTES: Final = 1_000_000
@@ -107,20 +108,8 @@ class LetterReader:
                     timeout_ms=_FETCH_MS, max_records=PIECE_RECORDS - len(records)
                 )
                 for place, some in fetched.items():
-                    records += (_record(each) for each in some if each.offset < end[place.partition])
+                    records += (record_of(each) for each in some if each.offset < end[place.partition])
                     size += sum(len(each.key or b"") + len(each.value or b"") for each in some)
                 for place in places:
                     positions[place.partition] = await self._consumer.position(place)
         return Piece(records, positions)
-
-
-def _record(record: Any) -> Record:
-    return Record(
-        record.topic,
-        record.partition,
-        record.offset,
-        record.timestamp,
-        record.key,
-        record.value,
-        record.headers,
-    )

@@ -204,8 +204,7 @@ class Aside(Service):
             await transact(self._pool, lambda connection: aside.defer(connection, waiting.aside_id))
             await self.sleep(LOOK_S)
             return
-        told = {"error": type(error).__name__, "stack": logs.stack_of(error)}
-        _logger.error("step of a command failed", cause=_record(waiting).cause, **told)
+        _logger.error("step of a command failed", cause=_record(waiting).cause, **logs.failure(error))
 
         async def note(connection: AnyConnection) -> bool:
             if await aside.fail(connection, waiting.aside_id) < FAILURES:

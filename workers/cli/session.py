@@ -11,14 +11,16 @@ from pydantic import BaseModel, ValidationError
 
 from events.outputs import GroupCommandResult
 from events.reading_commands import LIMIT_MAX
+from events.results import Page
 from workers import settings
-from workers.cli.output import sentence
+from workers.cli.output import consoles, sentence
 from workers.console import Command, Console, ConsoleError
 from workers.exits import NO_ANSWER, REFUSED, USAGE, CommandError, ConfigurationError
 from workers.kafka import client_arguments
 
 Done = TypeVar("Done")
 Model = TypeVar("Model", bound=BaseModel)
+Listed = TypeVar("Listed", bound=Page)
 
 
 def kafka_arguments() -> dict[str, Any]:
@@ -87,6 +89,41 @@ async def pages(
             left -= len(result.get(rows, ()))
         if after is None or (left is not None and left <= 0):
             return
+
+
+def show_pages(
+    command: Command,
+    rows: str,
+    model: type[Listed],
+    *,
+    limit: int | None,
+    timeout: float,
+    show: Callable[[Listed, bool], None],
+    none: str,
+) -> None:
+    """Show a list page by page, so that the first of very many rows are there at once; blocks.
+
+    `show` is given each page that has rows, and whether it is the first; `none` is said where there are none.
+    Raises CommandError.
+    """
+
+    async def work(console: Console) -> None:
+        shown = 0
+        after = None
+        async for answer in pages(console, command, rows, limit=limit, timeout=timeout):
+            page = read(answer, model)
+            found = len(getattr(page, rows))
+            if found:
+                show(page, not shown)
+            shown += found
+            after = page.after
+        _, err = consoles()
+        if not shown:
+            err.print(none)
+        elif after is not None:
+            err.print("There are more.")
+
+    run(work)
 
 
 def joined(answers: Sequence[GroupCommandResult]) -> GroupCommandResult:

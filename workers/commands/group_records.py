@@ -77,7 +77,7 @@ def wire_of(group: Group) -> dict[str, Any]:
         "ignore_service_limit": group.ignore_service_limit,
         "auto_assignment": {
             "upon_registration": group.upon_registration,
-            "upon_change": _checks_upon_change(group),
+            "upon_change": group.checks_upon_change,
             "periodic": group.periodic,
             "schedule": group.schedule,
             "timezone": group.timezone,
@@ -95,14 +95,10 @@ def rules_of(group: Group) -> GroupRules:
         group.group_id,
         group.conditions,
         group.upon_registration,
-        _checks_upon_change(group),
+        group.checks_upon_change,
         group.exclude,
         group.keep_manual,
     )
-
-
-def _checks_upon_change(group: Group) -> bool:
-    return (group.upon_registration or group.periodic) if group.upon_change is None else group.upon_change
 
 
 def definition_of(group: Group) -> WireGroup:

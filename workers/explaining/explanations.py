@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from db.clients import Client
-from db.groups import Group
 from db.stamps import CHANGED, Stamp, place_of
 from events.commands import Explain
 from events.explanations import Check, ExplainedCondition, Explanation, WouldDiffer
@@ -147,12 +146,7 @@ def _checks(given: Situation) -> Iterator[Check]:
         if group.upon_registration:
             yield Check(moment="registration")
         return
-    if upon_change(group):
+    if group.checks_upon_change:
         yield Check(moment="change", facts=sorted({attribute_of(each) for each in group.conditions}))
     if group.periodic and group.schedule is not None:
         yield Check(moment="schedule", at=next_moment(group.schedule, group.timezone, given.at))
-
-
-def upon_change(group: Group) -> bool:
-    """Whether a change leads to a check: as set, else where another automatic check is on."""
-    return (group.upon_registration or group.periodic) if group.upon_change is None else group.upon_change

@@ -17,11 +17,11 @@ from aiokafka.errors import (
     UnsupportedCodecError,
 )
 
-from events.record import Record
 from events.replays import restored
 from workers import logs
 from workers.intake.batches import Slice
 from workers.intake.partitions import Assignment, Partition, State
+from workers.kafka import record_of
 
 FETCH_WAIT_MS: Final = 500
 """How long a read waits for records; then the caller looks whether it has more partitions by now."""
@@ -182,7 +182,7 @@ class Reader:
             # Returns without waiting: the position is known since the seek.
             end = await self.consumer.position(partition.tp)
             if end != partition.next:
-                records = tuple(map(_record, fetched.get(partition.tp, ())))
+                records = tuple(restored(record_of(each)) for each in fetched.get(partition.tp, ()))
                 topic, number = partition.tp
                 slices.append(Slice(topic, number, partition.next, end, records))
                 partition.next = end
@@ -256,17 +256,3 @@ def _is_unreadable(error: Exception) -> bool:
     # What unpacking a damaged record raises may be anything but a KafkaError; other KafkaErrors are about
     # the connection or the group.
     return isinstance(error, _UNREADABLE) or not isinstance(error, KafkaError)
-
-
-def _record(record: ConsumerRecord[Any, Any]) -> Record:
-    return restored(
-        Record(
-            record.topic,
-            record.partition,
-            record.offset,
-            record.timestamp,
-            record.key,
-            record.value,
-            record.headers,
-        )
-    )

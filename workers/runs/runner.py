@@ -173,8 +173,8 @@ class Runner(Service):
         return await self._kinds[order.kind].through(connection, run_id, order, now, net)
 
     async def _note_failure(self, chunk: Chunk, error: Exception) -> None:
-        told = {"error": type(error).__name__, "stack": logs.stack_of(error)}
-        _logger.error("chunk of a run failed", run_id=chunk.run_id, chunk=chunk.number, **told)
+        told = {"run_id": chunk.run_id, "chunk": chunk.number}
+        _logger.error("chunk of a run failed", **told, **logs.failure(error))
 
         async def note(connection: AnyConnection) -> None:
             if await runs.fail_chunk(connection, chunk) < FAILURES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -19,9 +19,6 @@ from workers.cli.options import (
     Timeout,
 )
 from workers.exits import OPERATOR_CODES
-
-if TYPE_CHECKING:
-    from workers.console import Console
 
 
 def register(app: typer.Typer) -> None:
@@ -45,27 +42,16 @@ def groups(*, limit: Limit = None, as_json: Json = False, timeout: Timeout = ANS
         return
     from events.results import GroupsPage
     from workers.cli.output import consoles, print_table
-    from workers.cli.session import pages, read, run
+    from workers.cli.session import show_pages
     from workers.cli.tables import groups_table
 
-    out, err = consoles()
+    out, _ = consoles()
 
-    async def show(console: Console) -> None:
-        # Page by page: the first of ten thousand groups are there at once.
-        shown = 0
-        more = None
-        async for answer in pages(console, command, "groups", limit=limit, timeout=timeout):
-            page = read(answer, GroupsPage)
-            if page.groups:
-                print_table(out, groups_table(page.groups, header=not shown))
-            shown += len(page.groups)
-            more = page.after
-        if not shown:
-            err.print("There are no groups.")
-        elif more is not None:
-            err.print("There are more.")
+    def show(page: GroupsPage, first: bool) -> None:
+        print_table(out, groups_table(page.groups, header=first))
 
-    run(show)
+    none = "There are no groups."
+    show_pages(command, "groups", GroupsPage, limit=limit, timeout=timeout, show=show, none=none)
 
 
 def group(
@@ -127,30 +113,20 @@ def members(
         return
     from events.results import MembersPage
     from workers.cli.output import consoles, print_table
-    from workers.cli.session import pages, read, run
+    from workers.cli.session import show_pages
     from workers.cli.tables import members_table
 
-    out, err = consoles()
+    out, _ = consoles()
 
-    async def show(console: Console) -> None:
-        # Page by page: a group may have a million members.
-        shown = 0
-        more = None
-        async for answer in pages(console, command, "clients", limit=limit, timeout=timeout):
-            page = read(answer, MembersPage)
-            if ids:
-                for each in page.clients:
-                    typer.echo(each)
-            elif page.clients:
-                print_table(out, members_table(page, header=not shown))
-            shown += len(page.clients)
-            more = page.after
-        if not shown:
-            err.print("It has no members.")
-        elif more is not None:
-            err.print("There are more.")
+    def show(page: MembersPage, first: bool) -> None:
+        if not ids:
+            print_table(out, members_table(page, header=first))
+            return
+        for each in page.clients:
+            typer.echo(each)
 
-    run(show)
+    none = "It has no members."
+    show_pages(command, "clients", MembersPage, limit=limit, timeout=timeout, show=show, none=none)
 
 
 def history(
